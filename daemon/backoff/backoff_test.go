@@ -1,0 +1,36 @@
+package backoff
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWaitsGrowToTheMaximumAndStartAgainAfterReset(t *testing.T) {
+	b := Backoff{Base: 100 * time.Millisecond, Max: time.Second}
+	bounds := []time.Duration{100, 200, 400, 800, 1000, 1000, 1000}
+	for range 100 {
+		b.Reset()
+		for i, ms := range bounds {
+			bound := ms * time.Millisecond
+			if got := b.Next(); got < bound/10 || got > bound {
+				t.Fatalf("wait %d is %v, want between %v and %v", i, got, bound/10, bound)
+			}
+		}
+	}
+}
+
+func TestManyFailuresDoNotOverflow(t *testing.T) {
+	b := Backoff{Base: time.Second, Max: time.Minute}
+	for range 1000 {
+		if got := b.Next(); got <= 0 || got > time.Minute {
+			t.Fatalf("wait is %v", got)
+		}
+	}
+}
+
+func TestZeroBackoffDoesNotWait(t *testing.T) {
+	var b Backoff
+	if got := b.Next(); got != 0 {
+		t.Fatalf("wait is %v", got)
+	}
+}

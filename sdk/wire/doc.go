@@ -1,0 +1,17 @@
+// Package wire is the contract between the daemon and its plugins: the messages of plugin.proto, the manifest that a
+// plugin describes itself with, and the words of the handshake. An author of a Go plugin needs package sdk alone; the
+// author of a plugin in another language reads plugin.proto.
+package wire
+
+// Protocol is the major version of the contract. It is the application protocol version of the go-plugin handshake.
+const Protocol = 1
+
+// CookieKey and CookieValue are set in a plugin's environment. They keep a person who starts a plugin by hand from
+// waiting for a handshake; they are no secret.
+const (
+	CookieKey   = "VEDETTE_PLUGIN"
+	CookieValue = "b21a6d3e-vedette-monitor"
+)
+
+// DescribeCommand is the argument with which a plugin prints its manifest as JSON on standard output and exits.
+const DescribeCommand = "describe"

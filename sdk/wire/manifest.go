@@ -1,0 +1,100 @@
+package wire
+
+// Manifest is what a plugin says about itself: `PLUGIN describe` prints it as JSON, without a handshake and without
+// any effect. The daemon checks configurations against it before the plugin runs, and documentation is made from it.
+type Manifest struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Doc     string `json:"doc"`
+	// Protocols are the major versions of the contract that the plugin speaks.
+	Protocols    []int         `json:"protocols"`
+	Roles        []Role        `json:"roles"`
+	Config       Schema        `json:"config"`
+	Measurements []Measurement `json:"measurements,omitempty"`
+}
+
+// Role is a thing that a plugin can be asked to do; a plugin may have several.
+type Role string
+
+// RoleCollector is called on a tick and emits points.
+const RoleCollector Role = "collector"
+
+// HasRole reports whether the plugin has the role.
+func (m *Manifest) HasRole(role Role) bool {
+	for _, r := range m.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+// Schema describes the body of a configuration block.
+type Schema struct {
+	Attributes []Attribute `json:"attributes,omitempty"`
+	Blocks     []Block     `json:"blocks,omitempty"`
+}
+
+// Type is the type of an attribute's value. A list or a map has one of the simple types as its elements:
+// list(string), map(int).
+type Type string
+
+// The simple types. In the JSON that a plugin gets, a duration is a number of seconds.
+const (
+	TypeString   Type = "string"
+	TypeBool     Type = "bool"
+	TypeInt      Type = "int"
+	TypeFloat    Type = "float"
+	TypeDuration Type = "duration"
+)
+
+// ListOf is the type of a list with elements of a simple type.
+func ListOf(element Type) Type { return "list(" + element + ")" }
+
+// MapOf is the type of a map from strings to elements of a simple type.
+func MapOf(element Type) Type { return "map(" + element + ")" }
+
+// Attribute is one argument of a block.
+type Attribute struct {
+	Name     string `json:"name"`
+	Type     Type   `json:"type"`
+	Required bool   `json:"required,omitempty"`
+	// Default is the value, as it would stand in the configuration, of an attribute that is left out.
+	Default string `json:"default,omitempty"`
+	Doc     string `json:"doc"`
+}
+
+// Block is a nested block.
+type Block struct {
+	Name string `json:"name"`
+	// Labels name the attributes that the block's labels become.
+	Labels []string `json:"labels,omitempty"`
+	// Single says that the block stands at most once; it is then an object in the JSON, and otherwise a list.
+	Single bool   `json:"single,omitempty"`
+	Doc    string `json:"doc"`
+	// Required says that at least one must be there.
+	Required bool   `json:"required,omitempty"`
+	Schema   Schema `json:"schema"`
+}
+
+// Measurement describes the points of one name that a plugin emits.
+type Measurement struct {
+	Name   string        `json:"name"`
+	Doc    string        `json:"doc"`
+	Tags   []TagSchema   `json:"tags,omitempty"`
+	Fields []FieldSchema `json:"fields"`
+}
+
+// TagSchema describes a tag.
+type TagSchema struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+}
+
+// FieldSchema describes a field: Type is float, int, bool or string.
+type FieldSchema struct {
+	Name string `json:"name"`
+	Type Type   `json:"type"`
+	Unit string `json:"unit,omitempty"`
+	Doc  string `json:"doc"`
+}
