@@ -8,6 +8,7 @@ require (
 )
 
 require (
+	github.com/influxdata/line-protocol/v2 v2.2.1 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
