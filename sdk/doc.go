@@ -1,0 +1,49 @@
+// Package sdk is all that the author of a Vedette plugin imports.
+//
+// A plugin is a program of its own that the daemon starts. It describes itself, gets its configuration as a plain Go
+// struct, and emits points; the sdk does the rest: the handshake, the schedule, timeouts, batches, acknowledgements,
+// back-pressure, and the end together with the daemon.
+//
+//	type config struct {
+//		Path string `hcl:"path" doc:"File whose size is measured."`
+//	}
+//
+//	type sizer struct{ path string }
+//
+//	func newSizer(c config, env sdk.Env) (*sizer, error) { return &sizer{c.Path}, nil }
+//
+//	func (s *sizer) Collect(ctx context.Context, out sdk.Emitter) error {
+//		info, err := os.Stat(s.path)
+//		if err != nil {
+//			return err
+//		}
+//		out.Emit(sdk.NewPoint("file").Tag("path", s.path).Int("size", info.Size()))
+//		return nil
+//	}
+//
+//	func main() {
+//		sdk.Serve(sdk.Plugin{
+//			Name:    "file-size",
+//			Version: "1.0.0",
+//			Doc:     "Measures the size of a file.",
+//			New:     sdk.New(newSizer),
+//			Measurements: []sdk.Measurement{{
+//				Name:   "file",
+//				Doc:    "One point a tick.",
+//				Tags:   []sdk.TagSchema{{Name: "path", Doc: "The file."}},
+//				Fields: []sdk.FieldSchema{{Name: "size", Type: "int", Unit: "bytes", Doc: "Its size."}},
+//			}},
+//		})
+//	}
+//
+// A struct of the configuration has one field for each attribute or nested block:
+//
+//	`hcl:"url"`                    a required attribute
+//	`hcl:"method" default:"GET"`   an attribute with a default, written as it would stand in the configuration
+//	`hcl:"body,optional"`          an attribute that may be absent: the field keeps its zero value
+//	`hcl:"target,block"`           nested blocks: a slice of structs, or a struct or pointer for a block that stands once
+//	`hcl:"name,label"`             within a block's struct, the block's label
+//	`doc:"…"`                      what it means: required on all but labels
+//
+// Attributes are strings, bools, ints, floats, time.Durations, and lists and string-keyed maps of these.
+package sdk

@@ -1,0 +1,135 @@
+package sdk
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Limits on what a plugin holds before the daemon has taken it.
+const (
+	batchPoints = 1000
+	batchBytes  = 1 << 20
+	// headBytes is what a message has beside its points: the tag and the value of its sequence number.
+	headBytes   = 16
+	outboxBytes = 8 << 20
+	// linger is how long a point waits for others to share its batch.
+	linger = 100 * time.Millisecond
+)
+
+// outbox gathers points into batches. It holds a bounded number of bytes: when it is full, put waits, and that is how
+// the daemon's back-pressure reaches the collector.
+type outbox struct {
+	// wake gets a value when take may have something new to return.
+	wake chan struct{}
+	// limit is the size of the points of a batch.
+	limit int
+
+	mu      sync.Mutex
+	full    []batch
+	current batch
+	since   time.Time // when the first point of current came
+	bytes   int
+	room    chan struct{} // closed, and replaced, when something was taken
+	points  uint64
+	dropped uint64
+}
+
+// batch is a number of encoded points.
+type batch struct {
+	body   []byte
+	points int
+}
+
+// newOutbox makes an outbox whose batches make messages of at most maxMessage bytes.
+func newOutbox(maxMessage int) *outbox {
+	return &outbox{
+		wake:  make(chan struct{}, 1),
+		room:  make(chan struct{}),
+		limit: min(batchBytes, maxMessage-headBytes),
+	}
+}
+
+// put adds the point, waiting for room until ctx ends; then the point is dropped.
+func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.bytes >= outboxBytes {
+		room := o.room
+		o.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			o.mu.Lock()
+			o.dropped++
+			return
+		}
+		o.mu.Lock()
+	}
+	before := len(o.current.body)
+	body := p.encode(o.current.body, when)
+	switch size := len(body) - before; {
+	case size > o.limit:
+		o.dropped++
+		return
+	case len(body) > o.limit:
+		// It would make the batch too long, so it starts the next one.
+		o.closeCurrent()
+		body = append([]byte(nil), body[before:]...)
+		before = 0
+	}
+	if o.current.points == 0 {
+		o.since = time.Now()
+		o.signal()
+	}
+	o.current.body = body
+	o.current.points++
+	o.points++
+	o.bytes += len(body) - before
+	if o.current.points == batchPoints {
+		o.closeCurrent()
+	}
+}
+
+func (o *outbox) closeCurrent() {
+	o.full = append(o.full, o.current)
+	o.current = batch{}
+	o.signal()
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns a batch that is due: one that is full, or one that has lingered long enough or shall not linger. If
+// none is due it returns how long the oldest point still lingers, or 0 if there is nothing at all.
+func (o *outbox) take(now bool) (b batch, wait time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case len(o.full) > 0:
+		b = o.full[0]
+		o.full = o.full[1:]
+	case o.current.points == 0:
+		return batch{}, 0
+	default:
+		if wait := linger - time.Since(o.since); wait > 0 && !now {
+			return batch{}, wait
+		}
+		b = o.current
+		o.current = batch{}
+	}
+	o.bytes -= len(b.body)
+	close(o.room)
+	o.room = make(chan struct{})
+	return b, 0
+}
+
+func (o *outbox) counts() (points, dropped uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.points, o.dropped
+}

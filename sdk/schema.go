@@ -1,0 +1,148 @@
+package sdk
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// field is one field of a configuration struct, as its tags describe it.
+type field struct {
+	name  string
+	kind  fieldKind
+	index int
+	tag   reflect.StructTag
+	typ   reflect.Type
+}
+
+type fieldKind int
+
+const (
+	attribute fieldKind = iota
+	optional
+	block
+	label
+)
+
+// fieldsOf reads the tags of a configuration struct. Decoding and the schema both go by it.
+func fieldsOf(t reflect.Type) ([]field, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("configuration %s is no struct", t)
+	}
+	var fields []field
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag, ok := sf.Tag.Lookup("hcl")
+		if !ok {
+			continue
+		}
+		name, kind, _ := strings.Cut(tag, ",")
+		f := field{name: name, index: i, tag: sf.Tag, typ: sf.Type}
+		switch kind {
+		case "":
+			if _, has := sf.Tag.Lookup("default"); has {
+				f.kind = optional
+			}
+		case "optional":
+			f.kind = optional
+		case "block":
+			f.kind = block
+		case "label":
+			f.kind = label
+		default:
+			return nil, fmt.Errorf("field %s.%s: unknown kind %q in its hcl tag", t, sf.Name, kind)
+		}
+		if name == "" || !sf.IsExported() {
+			return nil, fmt.Errorf("field %s.%s: an hcl tag wants a name and an exported field", t, sf.Name)
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+func schemaOf(t reflect.Type) (wire.Schema, error) {
+	var s wire.Schema
+	fields, err := fieldsOf(t)
+	if err != nil {
+		return s, err
+	}
+	for _, f := range fields {
+		doc := f.tag.Get("doc")
+		switch f.kind {
+		case label:
+			continue
+		case block:
+			b, err := blockOf(f, doc)
+			if err != nil {
+				return s, err
+			}
+			s.Blocks = append(s.Blocks, b)
+		default:
+			typ, err := typeOf(f.typ)
+			if err != nil {
+				return s, fmt.Errorf("attribute %s of %s: %w", f.name, t, err)
+			}
+			s.Attributes = append(s.Attributes, wire.Attribute{
+				Name: f.name, Type: typ, Required: f.kind == attribute, Default: f.tag.Get("default"), Doc: doc,
+			})
+		}
+		if doc == "" {
+			return s, fmt.Errorf("%s of %s has no doc tag", f.name, t)
+		}
+	}
+	return s, nil
+}
+
+func blockOf(f field, doc string) (wire.Block, error) {
+	b := wire.Block{Name: f.name, Doc: doc, Single: f.typ.Kind() != reflect.Slice, Required: f.typ.Kind() == reflect.Struct}
+	body := f.typ
+	if body.Kind() != reflect.Struct {
+		body = body.Elem()
+	}
+	fields, err := fieldsOf(body)
+	if err != nil {
+		return b, fmt.Errorf("block %s: %w", f.name, err)
+	}
+	for _, inner := range fields {
+		if inner.kind == label {
+			b.Labels = append(b.Labels, inner.name)
+		}
+	}
+	b.Schema, err = schemaOf(body)
+	return b, err
+}
+
+func typeOf(t reflect.Type) (wire.Type, error) {
+	switch t.Kind() {
+	case reflect.Slice:
+		element, err := simpleTypeOf(t.Elem())
+		return wire.ListOf(element), err
+	case reflect.Map:
+		if t.Key().Kind() != reflect.String {
+			return "", fmt.Errorf("a map's keys are strings, not %s", t.Key())
+		}
+		element, err := simpleTypeOf(t.Elem())
+		return wire.MapOf(element), err
+	}
+	return simpleTypeOf(t)
+}
+
+func simpleTypeOf(t reflect.Type) (wire.Type, error) {
+	if t == reflect.TypeFor[time.Duration]() {
+		return wire.TypeDuration, nil
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return wire.TypeString, nil
+	case reflect.Bool:
+		return wire.TypeBool, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return wire.TypeInt, nil
+	case reflect.Float32, reflect.Float64:
+		return wire.TypeFloat, nil
+	}
+	return "", fmt.Errorf("a value of type %s can not be configured", t)
+}
