@@ -61,7 +61,9 @@ type Attribute struct {
 	Required bool   `json:"required,omitempty"`
 	// Default is the value, as it would stand in the configuration, of an attribute that is left out.
 	Default string `json:"default,omitempty"`
-	Doc     string `json:"doc"`
+	// Sensitive says that the value is a secret: it is never shown.
+	Sensitive bool   `json:"sensitive,omitempty"`
+	Doc       string `json:"doc"`
 }
 
 // Block is a nested block.

@@ -1,0 +1,2 @@
+plugin "broken" {}
+plugin "reserved" {}

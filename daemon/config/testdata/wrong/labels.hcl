@@ -1,0 +1,5 @@
+plugin {
+  interval = "60s"
+}
+plugin "two words" {}
+plugin "http-quality" "second" {}

@@ -1,0 +1,6 @@
+plugin "http-quality" {
+  target "shop" {
+    timeout = "5s"
+  }
+}
+plugin "needs-block" {}

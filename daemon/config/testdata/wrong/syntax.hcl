@@ -1,0 +1,4 @@
+vantage {
+  host = "a"
+  isp = 
+}

@@ -1,0 +1,5 @@
+plugin "htp-quality" {
+  target "shop" {
+    url = "https://shop.example.com/"
+  }
+}

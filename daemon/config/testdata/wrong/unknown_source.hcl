@@ -1,0 +1,3 @@
+plugin "mine" {
+  source = "./no/such/program"
+}

@@ -1,0 +1,5 @@
+vantage {
+  time   = "x"
+  "isp"  = "y"
+  region {}
+}
