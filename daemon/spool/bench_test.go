@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -73,7 +74,10 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		rec := mustRead(b, s)
+		rec, err := s.Read(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
 		if i%100 == 99 {
 			if err := s.Commit(rec.Seq); err != nil {
 				b.Fatal(err)

@@ -74,16 +74,22 @@ func (s *Spool) fitting(b *batch) (int, error) {
 	used := s.bytes
 	s.mu.Unlock()
 	room := s.opts.MaxBytes - used
-	err := fmt.Errorf("append to spool %s: %w: it holds %d of %d bytes; it accepts again when records are delivered or "+
-		"its limit is raised", s.dir, ErrFull, used, s.opts.MaxBytes)
 	// A disk that does not say what is free says so by refusing the write.
-	if free, statErr := s.opts.disk.free(s.dir); statErr == nil && free-s.opts.MinFree < room {
+	free, err := s.opts.disk.free(s.dir)
+	diskShort := err == nil && free-s.opts.MinFree < room
+	if diskShort {
 		room = free - s.opts.MinFree
-		err = fmt.Errorf("append to spool %s: %w: its disk has %d bytes free, of which %d are reserved; free some space",
-			s.dir, ErrFull, free, s.opts.MinFree)
 	}
 	n := sort.Search(len(b.entries), func(i int) bool { return int64(b.entries[i].end) > room })
-	return n, err
+	switch {
+	case n == len(b.entries):
+		return n, nil
+	case diskShort:
+		return n, fmt.Errorf("append to spool %s: %w: its disk has %d bytes free, of which %d are reserved: free some space",
+			s.dir, ErrFull, free, s.opts.MinFree)
+	}
+	return n, fmt.Errorf("append to spool %s: %w: it holds %d of at most %d bytes: it accepts again when records are "+
+		"delivered, or raise its limit", s.dir, ErrFull, used, s.opts.MaxBytes)
 }
 
 // leaveDelivered replaces the newest segment with an empty one if all of it is delivered.
@@ -110,7 +116,7 @@ func (s *Spool) write(b *batch, n int) error {
 		err = s.writeOnce(buf, last, n)
 	}
 	if outOfSpace(err) {
-		err = fmt.Errorf("%w: %w; free some space", ErrFull, err)
+		err = fmt.Errorf("%w: %w: free some space", ErrFull, err)
 	}
 	return err
 }

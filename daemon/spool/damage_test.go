@@ -503,3 +503,26 @@ func scanAll(t *testing.T, r io.ReaderAt, end int64) (seqs []uint64) {
 		seqs = append(seqs, rec.Seq)
 	}
 }
+
+func TestNewestSegmentRemovedWhileOpenIsPassed(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := mustOpen(t, dir, Options{SegmentBytes: 4 * damageSize})
+	putAll(t, s, 0, 6, damagePayload)
+	if err := os.Remove(segmentPath(dir, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(drain(t, s)); n != 4 {
+		t.Errorf("read %d records, want 4", n)
+	}
+	putAll(t, s, 6, 8, damagePayload) // into the file without a name
+	if n := len(drain(t, s)); n != 0 {
+		t.Errorf("read %d records of a file without a name", n)
+	}
+	putAll(t, s, 8, 9, damagePayload) // into the next segment
+	if rec := mustRead(t, s); rec.Seq != 9 {
+		t.Errorf("read record %d, want 9", rec.Seq)
+	}
+	if st := s.Stats(); st.LostRecords != 4 {
+		t.Errorf("%+v", st)
+	}
+}

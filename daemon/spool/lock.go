@@ -24,11 +24,13 @@ func lockDir(dir string) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		holder, _ := os.ReadFile(path)
+		holder := "another process"
+		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
+			holder = "process " + strings.TrimSpace(string(pid))
+		}
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("spool %s is in use by process %s: stop that process, or use another directory", dir,
-				strings.TrimSpace(string(holder)))
+			return nil, fmt.Errorf("spool %s is in use by %s: stop that process, or use another directory", dir, holder)
 		}
 		return nil, fmt.Errorf("lock spool %s: %w", path, err)
 	}

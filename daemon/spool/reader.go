@@ -14,9 +14,9 @@ import (
 type reader struct {
 	scanner
 	seg    *segment // nil before the first
-	f      *os.File
-	points uint64 // in all records up to the one expected next, unless a gap was passed since
-	gap    bool   // one was
+	f      *os.File // nil if it was removed
+	points uint64   // in all records up to the one expected next, unless a gap was passed since
+	gap    bool     // one was
 }
 
 func (r *reader) close() error {
@@ -63,8 +63,8 @@ func (s *Spool) Read(ctx context.Context) (Record, error) {
 func (s *Spool) step() (Record, bool, error) {
 	for {
 		rec, state, err := s.advance()
-		if err != nil || state != moved {
-			return rec, state == arrived, err
+		if err != nil || state != onTheWay {
+			return rec, state == atRecord, err
 		}
 	}
 }
@@ -73,9 +73,9 @@ func (s *Spool) step() (Record, bool, error) {
 type progress int
 
 const (
-	moved   progress = iota // nearer to the next record
-	arrived                 // at a record
-	waiting                 // at the end of what is durable
+	onTheWay progress = iota // nearer to the next record
+	atRecord
+	atEnd // of what is durable
 )
 
 // advance scans once.
@@ -86,14 +86,14 @@ func (s *Spool) advance() (Record, progress, error) {
 	case errors.Is(err, io.EOF):
 		more, err := s.follow()
 		if err == nil && !more {
-			return rec, waiting, nil
+			return rec, atEnd, nil
 		}
-		return rec, moved, err
+		return rec, onTheWay, err
 	case err != nil:
-		return rec, moved, fmt.Errorf("read segment %s: %w", r.seg.path, err)
+		return rec, onTheWay, fmt.Errorf("read segment %s: %w", r.seg.path, err)
 	case h != nil:
 		s.pass(*h)
-		return rec, moved, nil
+		return rec, onTheWay, nil
 	}
 	if r.gap && rec.before > r.points {
 		s.mu.Lock()
@@ -101,7 +101,7 @@ func (s *Spool) advance() (Record, progress, error) {
 		s.mu.Unlock()
 	}
 	r.gap, r.points = false, rec.before+uint64(rec.Points)
-	return rec, arrived, nil
+	return rec, atRecord, nil
 }
 
 // follow lets the scanner see what has been added to its segment, or takes it to the next one. It returns false when all
@@ -121,7 +121,10 @@ func (s *Spool) follow() (bool, error) {
 	s.mu.Unlock()
 	if seg == r.seg {
 		more := limit > r.limit
-		r.end, r.limit = end, limit
+		r.limit = limit
+		if r.f != nil {
+			r.end = end
+		}
 		return more, nil
 	}
 	if limit <= r.next {
@@ -129,7 +132,7 @@ func (s *Spool) follow() (bool, error) {
 	}
 	f, err := os.Open(seg.path)
 	if errors.Is(err, os.ErrNotExist) {
-		end = 0 // someone removed it: the scanner finds all its records missing
+		f, end = nil, 0 // someone removed it: the scanner finds all its records missing
 	} else if err != nil {
 		return false, fmt.Errorf("open segment: %w", err)
 	}

@@ -22,8 +22,8 @@ type Gap struct {
 
 // Repairs says what Open found wrong and set right. A zero Repairs is a sound spool.
 type Repairs struct {
-	// TornBytes were cut off the newest segment, behind its last valid record. A crash while writing leaves such bytes;
-	// they were not acknowledged.
+	// TornBytes were cut off the newest segment, behind its last valid record. A crash while writing leaves such bytes,
+	// of records that were not acknowledged; so does, rarely, a bad disk, and then it took the newest records.
 	TornBytes int64
 	TornKept  string // path of a copy of them
 	// Gaps are those in the newest segment and at the cursor. Older segments are not searched; Options.OnGap tells of
@@ -186,7 +186,7 @@ func (s *Spool) recoverReader(rep *Repairs, knownCursor bool) error {
 		if err != nil {
 			return err
 		}
-		if state == waiting {
+		if state == atEnd {
 			break
 		}
 	}

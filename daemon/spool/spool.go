@@ -11,7 +11,7 @@
 //     segment. Only such records are read.
 //   - Records are numbered from 1, one by one, in the order in which they are acknowledged. A number that was
 //     acknowledged is not given again: the cursor knows the delivered ones, and the newest segment, which is never
-//     deleted, the others; each alone is enough. (Only a newest record that was destroyed on disk leaves its number.)
+//     deleted, the others; each alone is enough. (Only newest records that a bad disk destroyed leave their numbers.)
 //   - Delivery is at least once: records after the cursor are read again after a restart.
 //   - Damage costs the records that it touches and no others. It is counted, reported, and its bytes are kept. Nothing
 //     in a segment makes Open or Read fail, panic or wait for ever.

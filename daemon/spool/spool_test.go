@@ -160,19 +160,22 @@ func TestReturnsRecordsInOrderAndAnswersEachAppendOnce(t *testing.T) {
 }
 
 func TestGathersManyAppendsIntoFewSyncs(t *testing.T) {
-	s, _ := mustOpen(t, t.TempDir(), Options{})
+	gate := &slowDisk{opened: make(chan struct{})}
+	s, _ := mustOpen(t, t.TempDir(), Options{disk: gate})
 	const appends = 2000
-	var wg sync.WaitGroup
-	wg.Add(appends)
+	var answered, appended sync.WaitGroup
+	answered.Add(appends)
 	for range 20 {
-		go func() {
+		appended.Go(func() {
 			for range appends / 20 {
-				s.Append([]byte("m f=1 1"), 1, func(error) { wg.Done() })
+				s.Append([]byte("m f=1 1"), 1, func(error) { answered.Done() })
 			}
-		}()
+		})
 	}
-	wg.Wait()
-	if st := s.Stats(); st.Appended != appends || st.Syncs > appends/10 || st.MaxSync < st.LastSync {
+	appended.Wait()
+	close(gate.opened)
+	answered.Wait()
+	if st := s.Stats(); st.Appended != appends || st.Syncs > 2 || st.MaxSync < st.LastSync {
 		t.Errorf("%d appends took %d syncs, the longest %v, the last %v", st.Appended, st.Syncs, st.MaxSync, st.LastSync)
 	}
 }
@@ -314,6 +317,43 @@ func TestCommitOfWhatWasNotReadIsRefused(t *testing.T) {
 		if err := s.Commit(1); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestCommitFreesSegmentsThoughTheCursorCanNotBeSaved(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := mustOpen(t, dir, Options{SegmentBytes: 1})
+	putAll(t, s, 0, 10, 50)
+	drain(t, s)
+	s.cursor.f.Close()
+	if err := s.Commit(10); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("commit without a cursor file: %v", err)
+	}
+	if n := len(segmentsIn(t, dir)); n != 1 || s.Stats().Cursor != 10 {
+		t.Errorf("%d segments are left, cursor at %d", n, s.Stats().Cursor)
+	}
+}
+
+func TestOpenLooksAtFewOfManySegments(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := mustOpen(t, dir, Options{SegmentBytes: 1})
+	const segments = 300
+	putAll(t, s, 0, segments, 50)
+	s.Close()
+	paths := segmentsIn(t, dir)
+	for i, path := range paths[1 : segments-1] {
+		if i%3 == 0 {
+			if err := os.WriteFile(path, []byte("ruined"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, repairs := mustOpen(t, dir, Options{})
+	if st := s.Stats(); !repairs.None() || st.Records != segments || st.Gaps != 0 {
+		t.Errorf("open has found %d gaps where it need not look: %+v", st.Gaps, repairs)
+	}
+	if n := len(drain(t, s)); n != segments-100 || s.Stats().Gaps != 100 {
+		t.Errorf("read %d of %d records, over %d gaps", n, segments-100, s.Stats().Gaps)
 	}
 }
 
