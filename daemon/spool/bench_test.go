@@ -9,7 +9,8 @@ import (
 
 const (
 	benchPoints = 100
-	benchPoint  = "cpu,host=web-01.example.com,isp=ct,idc=gz1 usage=12.345678,load=0.123456789,procs=417i 1700000000000000000\n"
+	benchPoint  = "cpu,host=web-01.example.com,isp=ct,idc=gz1 usage=12.345678,load=0.123456789,procs=417i " +
+		"1700000000000000000\n" // 107 bytes
 )
 
 func benchPayload() []byte {

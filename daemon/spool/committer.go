@@ -85,8 +85,8 @@ func (s *Spool) fitting(b *batch) (int, error) {
 	case n == len(b.entries):
 		return n, nil
 	case diskShort:
-		return n, fmt.Errorf("append to spool %s: %w: its disk has %d bytes free, of which %d are reserved: free some space",
-			s.dir, ErrFull, free, s.opts.MinFree)
+		return n, fmt.Errorf("append to spool %s: %w: its disk has %d bytes free, of which %d are reserved: free some "+
+			"space", s.dir, ErrFull, free, s.opts.MinFree)
 	}
 	return n, fmt.Errorf("append to spool %s: %w: it holds %d of at most %d bytes: it accepts again when records are "+
 		"delivered, or raise its limit", s.dir, ErrFull, used, s.opts.MaxBytes)

@@ -2,12 +2,9 @@ package spool
 
 import (
 	"bytes"
-	"encoding/binary"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 )
 
@@ -258,21 +255,43 @@ func TestRuinedSegmentCostsItsOwnRecords(t *testing.T) {
 }
 
 func TestGapAtTheEndDoesNotWaitForADelivery(t *testing.T) {
+	for _, passed := range []bool{false, true} { // when the record before it is committed
+		dir := t.TempDir()
+		damageable(t, dir)
+		s, _ := mustOpen(t, dir, Options{})
+		if err := os.WriteFile(segmentPath(dir, 9), make([]byte, 4*damageSize), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			mustRead(t, s)
+		}
+		if passed {
+			drain(t, s)
+		}
+		if err := s.Commit(8); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(drain(t, s)); n != 0 {
+			t.Fatalf("%d more records", n)
+		}
+		if st := s.Stats(); st.Records != 0 || st.Points != 0 || st.Cursor != 12 {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+func TestEmptyNewestSegmentKnowsItsNumberAfterADamagedOne(t *testing.T) {
 	dir := t.TempDir()
 	damageable(t, dir)
+	if err := os.Truncate(segmentPath(dir, 9), 0); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, segmentPath(dir, 5), 3*damageSize+20)
 	s, _ := mustOpen(t, dir, Options{})
-	if err := os.WriteFile(segmentPath(dir, 9), make([]byte, 4*damageSize), 0o600); err != nil {
-		t.Fatal(err)
+	if last := s.Stats().LastSeq; last != 8 {
+		t.Errorf("the last number is %d, want 8", last)
 	}
-	if n := len(drain(t, s)); n != 8 {
-		t.Fatalf("%d records", n)
-	}
-	if err := s.Commit(8); err != nil {
-		t.Fatal(err)
-	}
-	if st := s.Stats(); st.Records != 0 || st.Points != 0 || st.Cursor != 12 {
-		t.Errorf("%+v", st)
-	}
+	holds(t, s, except(8, 9, 10, 11, 12))
 }
 
 func TestGapBeforeTheCursorIsNoNews(t *testing.T) {
@@ -302,88 +321,6 @@ func flip(t *testing.T, path string, off int64) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func TestDamagedCursorOnlyCausesRedelivery(t *testing.T) {
-	zero := func(b []byte, from, to int) []byte {
-		clear(b[from:to])
-		return b
-	}
-	for name, c := range map[string]struct {
-		damage func([]byte) []byte
-		slots  int
-		from   uint64
-	}{
-		"zeroed":      {func(b []byte) []byte { return zero(b, 0, len(b)) }, 2, 5},
-		"emptied":     {func([]byte) []byte { return nil }, 2, 5},
-		"first slot":  {func(b []byte) []byte { return zero(b, 0, slotSize) }, 1, 7},
-		"second slot": {func(b []byte) []byte { return zero(b, slotDistance, slotDistance+slotSize) }, 1, 7},
-		"torn":        {func(b []byte) []byte { return zero(b, 10, slotSize) }, 1, 7},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			damageable(t, dir)
-			s, _ := mustOpen(t, dir, Options{})
-			drain(t, s)
-			if err := s.Commit(6); err != nil { // deletes the segment of 1 to 4
-				t.Fatal(err)
-			}
-			s.Close()
-			path := filepath.Join(dir, cursorName)
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, c.damage(b), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for _, repaired := range []bool{true, false} {
-				s, repairs := mustOpen(t, dir, Options{})
-				if want := map[bool]int{true: c.slots}[repaired]; repairs.CursorSlots != want {
-					t.Errorf("%d slots were invalid, want %d", repairs.CursorSlots, want)
-				}
-				st := s.Stats()
-				if st.Cursor+1 != c.from {
-					t.Errorf("reading starts at %d, want %d", st.Cursor+1, c.from)
-				}
-				if st.Points != 66-st.Cursor*(st.Cursor-1)/2 {
-					t.Errorf("%+v", st)
-				}
-				s.Close()
-			}
-		})
-	}
-}
-
-func TestTornCursorWriteLeavesThePositionBefore(t *testing.T) {
-	path := filepath.Join(t.TempDir(), cursorName)
-	open := func(slots int, seq uint64) *cursorFile {
-		t.Helper()
-		c, p, valid, err := openCursor(path)
-		if err != nil || valid != slots || p.seq != seq {
-			t.Fatalf("cursor at %d in %d slots, want %d in %d: %v", p.seq, valid, seq, slots, err)
-		}
-		return c
-	}
-	c := open(0, 0)
-	if err := c.reset(position{}); err != nil {
-		t.Fatal(err)
-	}
-	for seq := uint64(1); seq < 10; seq++ {
-		torn := c.slot
-		if err := c.save(position{seq: seq}, false); err != nil {
-			t.Fatal(err)
-		}
-		c.f.Close()
-		flip(t, path, torn*slotDistance+4)
-		c = open(1, seq-1)
-		if err := c.save(position{seq: seq}, false); err != nil { // into the torn slot
-			t.Fatal(err)
-		}
-		c.f.Close()
-		c = open(2, seq)
-	}
-	c.f.Close()
 }
 
 func TestKeptBytesAreBounded(t *testing.T) {
@@ -416,92 +353,6 @@ func keptIn(t *testing.T, dir string) (sizes []int64) {
 		sizes = append(sizes, info.Size())
 	}
 	return sizes
-}
-
-// badSectors fails reads that touch a sector of which the number is in it.
-type badSectors struct {
-	*bytes.Reader
-	bad []int64
-}
-
-func (b badSectors) ReadAt(p []byte, off int64) (int, error) {
-	for _, n := range b.bad {
-		if off < (n+1)*sector && n*sector < off+int64(len(p)) {
-			return 0, &os.PathError{Op: "read", Err: syscall.EIO}
-		}
-	}
-	return b.Reader.ReadAt(p, off)
-}
-
-func TestUnreadableSectorCostsOnlyTheRecordsInIt(t *testing.T) {
-	const size, records = 1000, 40
-	segment := validSegment(records, size-headerSize)
-	r := badSectors{bytes.NewReader(segment), []int64{1, 5}}
-	got := scanAll(t, r, int64(len(segment)))
-	for i := range records {
-		from, to := i*size/sector, ((i+1)*size-1)/sector
-		lost := from == 1 || to == 1 || from == 5 || to == 5
-		if slices.Contains(got, uint64(i+1)) == lost {
-			t.Errorf("record %d: lost is %v", i+1, !lost)
-		}
-	}
-}
-
-// validSegment returns a segment that starts with record 1.
-func validSegment(records, payload int) []byte {
-	var b []byte
-	for i := range records {
-		b = appendRecord(b, payloadOf(i, payload), uint64(i+1))
-	}
-	return b
-}
-
-func appendRecord(b, payload []byte, seq uint64) []byte {
-	sum := crcOf(payload)
-	start := len(b)
-	b = appendUnsealed(b, payload, sum, 1, time1)
-	seal(b[start:], sum, seq, seq-1)
-	return b
-}
-
-// scanAll scans to the end, checks what every scan has to keep to, and returns the numbers of the records.
-func scanAll(t *testing.T, r io.ReaderAt, end int64) (seqs []uint64) {
-	t.Helper()
-	sc := scanner{r: r, end: end, next: 1, limit: unlimited}
-	for calls := int64(0); ; calls++ {
-		if calls > 2*end+2 {
-			t.Fatalf("scanning %d bytes does not end", end)
-		}
-		off, next := sc.off, sc.next
-		rec, h, err := sc.scan()
-		if err == io.EOF {
-			if sc.off > end {
-				t.Fatalf("scanned to %d of %d bytes", sc.off, end)
-			}
-			return seqs
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sc.off < off || sc.next < next || sc.off == off && sc.next == next {
-			t.Fatalf("scan went from byte %d, record %d to byte %d, record %d", off, next, sc.off, sc.next)
-		}
-		if h != nil {
-			if h.off != off || h.off+h.bytes != sc.off || h.first != next || h.end != sc.next {
-				t.Fatalf("hole %+v between byte %d, record %d and byte %d, record %d", h, off, next, sc.off, sc.next)
-			}
-			continue
-		}
-		raw := make([]byte, sc.off-off)
-		if _, err := r.ReadAt(raw, off); err != nil && err != io.EOF {
-			t.Fatal(err)
-		}
-		if want := binary.LittleEndian.Uint32(raw[36:]); want != checksumOf(raw) || rec.Seq != next ||
-			!bytes.Equal(rec.Payload, raw[headerSize:]) {
-			t.Fatalf("record %d at %d is not what the bytes say", rec.Seq, off)
-		}
-		seqs = append(seqs, rec.Seq)
-	}
 }
 
 func TestNewestSegmentRemovedWhileOpenIsPassed(t *testing.T) {

@@ -37,7 +37,11 @@ func beVictim(dir string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	s, repairs, err := Open(dir, Options{SegmentBytes: 256 << 10, MinFree: -1, OnGap: func(g Gap) { fail(fmt.Errorf("%+v", g)) }})
+	s, repairs, err := Open(dir, Options{
+		SegmentBytes: 256 << 10,
+		MinFree:      -1,
+		OnGap:        func(g Gap) { fail(fmt.Errorf("gap %+v", g)) },
+	})
 	if err != nil {
 		fail(err)
 	}

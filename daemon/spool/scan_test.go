@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"io"
+	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -45,20 +48,28 @@ func TestScanFindsRecordsBehindGarbage(t *testing.T) {
 }
 
 func TestScanRefusesRecordsOfOtherSegments(t *testing.T) {
-	b := validSegment(5, 20)
-	sc := scanner{r: bytes.NewReader(b), end: int64(len(b)), next: 2, limit: 4}
-	var got []uint64
-	for {
-		rec, h, err := sc.scan()
-		if err != nil {
-			break
+	for _, damaged := range []bool{false, true} {
+		b := validSegment(5, 20)
+		want := []uint64{2, 3}
+		if damaged { // 3 and 4, then the search for the next record must not end at 5
+			b[2*(20+headerSize)] ^= 1
+			b[3*(20+headerSize)] ^= 1
+			want = want[:1]
 		}
-		if h == nil {
-			got = append(got, rec.Seq)
+		sc := scanner{r: bytes.NewReader(b), end: int64(len(b)), next: 2, limit: 4}
+		var got []uint64
+		for {
+			rec, h, err := sc.scan()
+			if err != nil {
+				break
+			}
+			if h == nil {
+				got = append(got, rec.Seq)
+			}
 		}
-	}
-	if !slices.Equal(got, []uint64{2, 3}) {
-		t.Errorf("found %v, want 2 and 3", got)
+		if !slices.Equal(got, want) || sc.next != 4 {
+			t.Errorf("found %v, want %v; the next is %d", got, want, sc.next)
+		}
 	}
 }
 
@@ -79,4 +90,90 @@ func FuzzScan(f *testing.F) {
 		scanAll(t, bytes.NewReader(b), int64(len(b)))
 		scanAll(t, bytes.NewReader(b), int64(len(b))+100) // the file is shorter than it was
 	})
+}
+
+// badSectors fails reads that touch a sector of which the number is in it.
+type badSectors struct {
+	*bytes.Reader
+	bad []int64
+}
+
+func (b badSectors) ReadAt(p []byte, off int64) (int, error) {
+	for _, n := range b.bad {
+		if off < (n+1)*sector && n*sector < off+int64(len(p)) {
+			return 0, &os.PathError{Op: "read", Err: syscall.EIO}
+		}
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+func TestUnreadableSectorCostsOnlyTheRecordsInIt(t *testing.T) {
+	const size, records = 1000, 40
+	segment := validSegment(records, size-headerSize)
+	r := badSectors{bytes.NewReader(segment), []int64{1, 5}}
+	got := scanAll(t, r, int64(len(segment)))
+	for i := range records {
+		from, to := i*size/sector, ((i+1)*size-1)/sector
+		lost := from == 1 || to == 1 || from == 5 || to == 5
+		if slices.Contains(got, uint64(i+1)) == lost {
+			t.Errorf("record %d: lost is %v", i+1, !lost)
+		}
+	}
+}
+
+// validSegment returns a segment that starts with record 1.
+func validSegment(records, payload int) []byte {
+	var b []byte
+	for i := range records {
+		b = appendRecord(b, payloadOf(i, payload), uint64(i+1))
+	}
+	return b
+}
+
+func appendRecord(b, payload []byte, seq uint64) []byte {
+	sum := crcOf(payload)
+	start := len(b)
+	b = appendUnsealed(b, payload, sum, 1, time1)
+	seal(b[start:], sum, seq, seq-1)
+	return b
+}
+
+// scanAll scans to the end, checks what every scan has to keep to, and returns the numbers of the records.
+func scanAll(t *testing.T, r io.ReaderAt, end int64) (seqs []uint64) {
+	t.Helper()
+	sc := scanner{r: r, end: end, next: 1, limit: unlimited}
+	for calls := int64(0); ; calls++ {
+		if calls > 2*end+2 {
+			t.Fatalf("scanning %d bytes does not end", end)
+		}
+		off, next := sc.off, sc.next
+		rec, h, err := sc.scan()
+		if err == io.EOF {
+			if sc.off > end {
+				t.Fatalf("scanned to %d of %d bytes", sc.off, end)
+			}
+			return seqs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sc.off < off || sc.next < next || sc.off == off && sc.next == next {
+			t.Fatalf("scan went from byte %d, record %d to byte %d, record %d", off, next, sc.off, sc.next)
+		}
+		if h != nil {
+			if h.off != off || h.off+h.bytes != sc.off || h.first != next || h.end != sc.next {
+				t.Fatalf("hole %+v between byte %d, record %d and byte %d, record %d", h, off, next, sc.off, sc.next)
+			}
+			continue
+		}
+		raw := make([]byte, sc.off-off)
+		if _, err := r.ReadAt(raw, off); err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+		if want := binary.LittleEndian.Uint32(raw[36:]); want != checksumOf(raw) || rec.Seq != next ||
+			!bytes.Equal(rec.Payload, raw[headerSize:]) {
+			t.Fatalf("record %d at %d is not what the bytes say", rec.Seq, off)
+		}
+		seqs = append(seqs, rec.Seq)
+	}
 }
