@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// lingerFactor bounds the share of time that fdatasync takes: after one that took t, the next waits up to 4t for
-// company. On a disk that syncs in 0.2 ms a lone producer so waits less than a millisecond, not all of Options.Linger.
+// lingerFactor fits the linger to the disk: after a sync that took t, the next one waits up to 4t for records to join. So
+// steady traffic leaves a slow disk to others for most of the time, and waits little on a fast one.
 const lingerFactor = 4
 
 // runCommitter makes batches durable until the queue is closed and empty.

@@ -29,6 +29,7 @@ type queue struct {
 	mu      sync.Mutex
 	room    *sync.Cond // the pending batch was taken, or the queue closed
 	waiting int        // appends that wait for room
+	taken   int        // records in the batch that was taken last
 	closed  bool
 	pending *batch
 	spare   *batch
@@ -58,14 +59,23 @@ func (q *queue) add(payload []byte, points uint32, done func(error)) error {
 	b := q.pending
 	b.buf = appendUnsealed(b.buf, payload, sum, points, now)
 	b.entries = append(b.entries, entry{end: len(b.buf), sum: sum, points: points, done: done})
-	if len(b.entries) == 1 || len(b.buf) >= gatherBytes {
+	if len(b.entries) == 1 || q.complete() {
 		q.poke()
 	}
 	return nil
 }
 
-// take waits for something to be pending and then, for more of it, until the given time or until the batch is full. It
-// returns nil when the queue is closed and empty. The batch must be given back with release before the next take.
+// complete says whether nothing is gained by waiting for more to join the pending batch. The caller holds mu.
+//
+// Producers that wait for answers come back when they have them: once as many records are here as were answered last,
+// all of them are. Without that rule a plugin that fills its window would be held up for a whole linger each time.
+func (q *queue) complete() bool {
+	n := len(q.pending.entries)
+	return q.closed || q.waiting > 0 || len(q.pending.buf) >= gatherBytes || n > 0 && n == q.taken
+}
+
+// take waits for something to be pending and then, for more of it, until the given time or until the batch is complete.
+// It returns nil when the queue is closed and empty. The batch must be given back with release before the next take.
 func (q *queue) take(until time.Time) *batch {
 	for {
 		wait, b, end := q.tryTake(until)
@@ -94,10 +104,10 @@ func (q *queue) tryTake(until time.Time) (wait time.Duration, b *batch, end bool
 		return 0, nil, q.closed
 	}
 	wait = time.Until(until)
-	if wait > 0 && !q.closed && q.waiting == 0 && len(q.pending.buf) < gatherBytes {
+	if wait > 0 && !q.complete() {
 		return wait, nil, false
 	}
-	b, q.pending = q.pending, q.spare
+	b, q.pending, q.taken = q.pending, q.spare, len(q.pending.entries)
 	q.room.Broadcast()
 	return 0, b, false
 }

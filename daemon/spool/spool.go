@@ -48,8 +48,8 @@ type Options struct {
 	// MinFree is how many bytes of the disk are left to others, by default 64 MiB; none if negative.
 	MinFree int64
 	// Linger is the longest time that the committer gathers appends before it writes and syncs them, by default 5 ms;
-	// not at all if negative. It counts from the sync before, so an idle spool waits for nothing, and it is shortened
-	// on a fast disk to four times what that sync took: so syncing takes a fifth of the time at most.
+	// not at all if negative. It counts from the sync before, so an idle spool waits for nothing; on a fast disk it is
+	// cut to four times what that sync took; and it ends when as many records have come as were answered last.
 	Linger time.Duration
 	// OnGap, if set, is told of each gap that Read meets and Open has not reported. It is called by Read and must not
 	// call it.

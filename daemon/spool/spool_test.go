@@ -91,6 +91,24 @@ func TestIdleSpoolDoesNotLinger(t *testing.T) {
 	putAll(t, s, 0, 3, 10) // put gives up long before an hour
 }
 
+func TestWindowThatIsFullAgainDoesNotLinger(t *testing.T) {
+	q := newQueue()
+	until := time.Now()
+	for range 3 {
+		for range 8 {
+			if err := q.add([]byte("m f=1 1"), 1, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := q.take(until)
+		if len(b.entries) != 8 {
+			t.Errorf("took %d records", len(b.entries))
+		}
+		q.release(b)
+		until = time.Now().Add(time.Hour)
+	}
+}
+
 func TestFullBatchDoesNotLinger(t *testing.T) {
 	q := newQueue()
 	var wg sync.WaitGroup
