@@ -1,4 +1,5 @@
-// Package process starts children that do not outlive the daemon, whatever ends it.
+// Package process starts children that do not outlive the daemon, whatever ends it, and whose own children do not
+// outlive them.
 //
 // A child leads a process group of its own, so that a Ctrl-C in the terminal reaches the daemon alone and the daemon
 // can end the child together with all that the child started. On Linux the kernel sends the child a signal when the
@@ -7,12 +8,26 @@
 package process
 
 import (
+	"errors"
+	"fmt"
 	"os/exec"
+	"sync"
 	"syscall"
 )
 
-// Start starts cmd in a process group of its own. The kernel sends it onDeath when the daemon dies.
-func Start(cmd *exec.Cmd, onDeath syscall.Signal) error {
+// Child is a process that was started.
+type Child struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error // of cmd.Wait; set before done is closed
+
+	mu     sync.Mutex
+	reaped bool // the pid may belong to somebody else by now
+}
+
+// Start starts cmd in a process group of its own. The kernel sends it onDeath when the daemon dies. When the child
+// ends, what is left of its group is killed.
+func Start(cmd *exec.Cmd, onDeath syscall.Signal) (*Child, error) {
 	attr := syscall.SysProcAttr{}
 	if cmd.SysProcAttr != nil {
 		attr = *cmd.SysProcAttr
@@ -20,14 +35,48 @@ func Start(cmd *exec.Cmd, onDeath syscall.Signal) error {
 	attr.Setpgid = true
 	setDeathSignal(&attr, onDeath)
 	cmd.SysProcAttr = &attr
-	return startOnLastingThread(cmd)
+	if err := startOnLastingThread(cmd); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	c := &Child{cmd: cmd, done: make(chan struct{})}
+	go c.wait()
+	return c, nil
 }
 
-// SignalGroup sends sig to every process of the group that the child with this pid leads. A group that is gone is no
-// error.
-func SignalGroup(pid int, sig syscall.Signal) error {
-	if err := syscall.Kill(-pid, sig); err != nil && err != syscall.ESRCH {
-		return err
+// wait reaps the child, after what is left of its group: as long as the child is not reaped, no other group can have
+// its number.
+func (c *Child) wait() {
+	if waitForEnd(c.Pid()) {
+		c.mu.Lock()
+		_ = syscall.Kill(-c.Pid(), syscall.SIGKILL)
+		c.reaped = true
+		c.mu.Unlock()
+	}
+	c.err = c.cmd.Wait()
+	c.mu.Lock()
+	c.reaped = true
+	c.mu.Unlock()
+	close(c.done)
+}
+
+// Pid of the child; also the number of its process group.
+func (c *Child) Pid() int { return c.cmd.Process.Pid }
+
+// Done is closed when the child has ended and its output, where exec copies it, was read.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Err is what exec's Wait returned. It is valid once Done is closed.
+func (c *Child) Err() error { return c.err }
+
+// Signal sends sig to every process of the child's group. It is no error if the child has ended.
+func (c *Child) Signal(sig syscall.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reaped {
+		return nil
+	}
+	if err := syscall.Kill(-c.Pid(), sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("sending %v to process group %d of %s: %w", sig, c.Pid(), c.cmd.Path, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"strconv"
@@ -18,12 +19,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperVariable) == "" {
 		os.Exit(m.Run())
 	}
-	child := exec.Command("sleep", "60")
-	if err := Start(child, syscall.SIGKILL); err != nil {
+	child, err := Start(exec.Command("sleep", "60"), syscall.SIGKILL)
+	if err != nil {
 		panic(err)
 	}
-	os.Stdout.WriteString(strconv.Itoa(child.Process.Pid) + "\n")
-	_ = child.Wait()
+	os.Stdout.WriteString(strconv.Itoa(child.Pid()) + "\n")
+	<-child.Done()
 }
 
 func TestChildDiesWithAKilledParent(t *testing.T) {
@@ -51,30 +52,57 @@ func TestChildDiesWithAKilledParent(t *testing.T) {
 	waitGone(t, pid)
 }
 
-func TestSignalGroupReachesGrandchildren(t *testing.T) {
-	child := exec.Command("sh", "-c", "sleep 60 & echo $!; wait")
-	out, err := child.StdoutPipe()
+// startWithGrandchild starts a shell that starts a sleep, and returns both.
+func startWithGrandchild(t *testing.T, script string) (child *Child, grandchild int) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", "sleep 60 & echo $!; "+script)
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Start(child, syscall.SIGKILL); err != nil {
+	child, err = Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	grandchild, err := strconv.Atoi(strings.TrimSpace(line))
+	grandchild, err = strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := SignalGroup(child.Process.Pid, syscall.SIGKILL); err != nil {
+	return child, grandchild
+}
+
+func TestASignalReachesGrandchildren(t *testing.T) {
+	child, grandchild := startWithGrandchild(t, "wait")
+	if err := child.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait()
+	<-child.Done()
+	if child.Err() == nil {
+		t.Error("a child that was terminated has no error")
+	}
 	waitGone(t, grandchild)
-	if err := SignalGroup(child.Process.Pid, syscall.SIGKILL); err != nil {
-		t.Fatalf("signalling a group that is gone: %v", err)
+	if err := child.Signal(syscall.SIGKILL); err != nil {
+		t.Errorf("signalling a child that has ended: %v", err)
+	}
+}
+
+func TestGrandchildrenEndWithTheChild(t *testing.T) {
+	child, grandchild := startWithGrandchild(t, "exit 3")
+	<-child.Done()
+	var exit *exec.ExitError
+	if !errors.As(child.Err(), &exit) || exit.ExitCode() != 3 {
+		t.Errorf("the child ended with %v", child.Err())
+	}
+	waitGone(t, grandchild)
+}
+
+func TestAProgramThatIsNotThereIsNamed(t *testing.T) {
+	if _, err := Start(exec.Command("/no/such/program"), syscall.SIGKILL); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -76,12 +76,7 @@ func drain(t testing.TB, s *Spool) []Record {
 	t.Helper()
 	var records []Record
 	for {
-		s.readMu.Lock()
-		rec, ok, err := s.step()
-		if ok {
-			s.note(rec)
-		}
-		s.readMu.Unlock()
+		rec, ok, err := s.TryRead()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,21 +35,11 @@ func (s *Spool) Read(ctx context.Context) (Record, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
 	for {
-		select {
-		case <-s.closing:
-			return Record{}, ErrClosed
-		default:
-		}
 		if err := ctx.Err(); err != nil {
 			return Record{}, err
 		}
-		rec, ok, err := s.step()
-		if err != nil {
-			return Record{}, fmt.Errorf("read spool %s: %w", s.dir, err)
-		}
-		if ok {
-			s.note(rec)
-			return rec, nil
+		if rec, ok, err := s.tryRead(); ok || err != nil {
+			return rec, err
 		}
 		select {
 		case <-s.arrived:
@@ -57,6 +47,29 @@ func (s *Spool) Read(ctx context.Context) (Record, error) {
 		case <-s.closing:
 		}
 	}
+}
+
+// TryRead returns the next record if there is one now. It is Read for whom does not want to wait.
+func (s *Spool) TryRead() (rec Record, ok bool, err error) {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	return s.tryRead()
+}
+
+func (s *Spool) tryRead() (Record, bool, error) {
+	select {
+	case <-s.closing:
+		return Record{}, false, ErrClosed
+	default:
+	}
+	rec, ok, err := s.step()
+	if err != nil {
+		return Record{}, false, fmt.Errorf("read spool %s: %w", s.dir, err)
+	}
+	if ok {
+		s.note(rec)
+	}
+	return rec, ok, nil
 }
 
 // step returns the next record, if there is one, and passes the gaps before it.

@@ -149,6 +149,24 @@ func TestReadWaitsForARecordAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestTryReadReturnsWhatIsThereAndDoesNotWait(t *testing.T) {
+	s, _ := mustOpen(t, t.TempDir(), Options{})
+	if rec, ok, err := s.TryRead(); ok || err != nil {
+		t.Fatalf("an empty spool has %v, %v", rec, err)
+	}
+	putAll(t, s, 1, 3, 50)
+	if rec := mustRead(t, s); rec.Seq != 1 {
+		t.Errorf("first is %d", rec.Seq)
+	}
+	if rec, ok, err := s.TryRead(); !ok || err != nil || rec.Seq != 2 {
+		t.Errorf("second is %v, %v, %v", rec, ok, err)
+	}
+	s.Close()
+	if _, _, err := s.TryRead(); !errors.Is(err, ErrClosed) {
+		t.Errorf("a closed spool says %v", err)
+	}
+}
+
 func TestCloseCommitsWhatIsQueuedAndRefusesTheRest(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := mustOpen(t, dir, Options{Linger: time.Hour})

@@ -1,0 +1,164 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/process"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Limits on what a plugin may do to describe itself.
+const (
+	describeTimeout = 5 * time.Second
+	maxManifest     = 4 << 20
+)
+
+// programs of the plugin directory that are no plugins.
+var programs = []string{"vedette", "influxd"}
+
+// Catalog finds plugins and asks them what they are.
+type Catalog struct {
+	dir string
+
+	mu        sync.Mutex
+	manifests map[string]*wire.Manifest // by path
+}
+
+// NewCatalog returns the catalog of the plugins in a directory.
+func NewCatalog(dir string) *Catalog {
+	return &Catalog{dir: dir, manifests: map[string]*wire.Manifest{}}
+}
+
+// Path is the program of the plugin that source names: a name in the directory, or an absolute path.
+func (c *Catalog) Path(source string) string {
+	if filepath.IsAbs(source) {
+		return source
+	}
+	return filepath.Join(c.dir, source)
+}
+
+// Names lists the plugins in the directory.
+func (c *Catalog) Names() []string {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !slices.Contains(programs, e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// Manifest asks the plugin for its description, once for each program.
+func (c *Catalog) Manifest(source string) (*wire.Manifest, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	path := c.Path(source)
+	if m, ok := c.manifests[path]; ok {
+		return m, nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(source):
+		return nil, missingPlugin("there is no program " + source)
+	case errors.Is(err, fs.ErrNotExist) || slices.Contains(programs, source):
+		return nil, missingPlugin(fmt.Sprintf("there is no plugin %q in %s", source, c.dir))
+	case err != nil:
+		return nil, fmt.Errorf("looking for the plugin %q: %w", source, err)
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return nil, fmt.Errorf("%s is no program: it must be an executable file", path)
+	}
+	m, err := describe(path)
+	if err != nil {
+		return nil, fmt.Errorf("the plugin %s did not describe itself: %w", path, err)
+	}
+	c.manifests[path] = m
+	return m, nil
+}
+
+// missingPlugin is the error for a plugin that is not installed.
+type missingPlugin string
+
+func (m missingPlugin) Error() string      { return string(m) }
+func (missingPlugin) Is(target error) bool { return target == fs.ErrNotExist }
+
+// describe runs the plugin for its manifest: without an environment, and not for long.
+func describe(path string) (*wire.Manifest, error) {
+	out, errOut := limitedBuffer{limit: maxManifest}, limitedBuffer{limit: 4096}
+	cmd := exec.Command(path, wire.DescribeCommand)
+	cmd.Env = []string{}
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.WaitDelay = time.Second // for a process that the plugin started and that holds its output
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(describeTimeout)
+	defer timer.Stop()
+	timedOut := false
+	select {
+	case <-child.Done():
+	case <-timer.C:
+		timedOut = true
+		_ = child.Signal(syscall.SIGKILL)
+		<-child.Done()
+	}
+	err = child.Err()
+	switch {
+	case timedOut:
+		return nil, fmt.Errorf("`%s %s` took longer than %s", path, wire.DescribeCommand, describeTimeout)
+	case err != nil:
+		if said := clean(strings.TrimSpace(string(errOut.kept))); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return nil, err
+	case out.overflow:
+		return nil, fmt.Errorf("`%s %s` printed more than %d bytes", path, wire.DescribeCommand, maxManifest)
+	}
+	var m wire.Manifest
+	if err := json.Unmarshal(out.kept, &m); err != nil {
+		return nil, fmt.Errorf("`%s %s` printed no manifest: %w", path, wire.DescribeCommand, err)
+	}
+	if m.Name == "" || len(m.Roles) == 0 {
+		return nil, fmt.Errorf("`%s %s` printed a manifest without a name or a role", path, wire.DescribeCommand)
+	}
+	if !slices.Contains(m.Protocols, wire.Protocol) {
+		side := "the plugin"
+		if len(m.Protocols) > 0 && slices.Min(m.Protocols) > wire.Protocol {
+			side = "the daemon"
+		}
+		return nil, fmt.Errorf("%s %s speaks protocol %v and this daemon %d: upgrade %s", m.Name, m.Version, m.Protocols, wire.Protocol, side)
+	}
+	return &m, nil
+}
+
+// limitedBuffer keeps the first bytes and takes the rest without keeping it, so that its writer never blocks.
+type limitedBuffer struct {
+	kept     []byte
+	limit    int
+	overflow bool
+}
+
+// Write implements io.Writer.
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	room := min(b.limit-len(b.kept), len(p))
+	b.kept = append(b.kept, p[:room]...)
+	b.overflow = b.overflow || room < len(p)
+	return len(p), nil
+}

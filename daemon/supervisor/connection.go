@@ -1,0 +1,161 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+const (
+	startTimeout = 10 * time.Second
+	// killGrace is how long a plugin that has drained may take to end by itself.
+	killGrace = time.Second
+	// maxBatch is the longest message that a plugin may send.
+	maxBatch = 4 << 20
+)
+
+// inherited are the variables of the daemon's environment that a plugin gets. All others, which may hold secrets, it
+// does not.
+var inherited = []string{"PATH", "HOME", "TZ", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+// connection is a plugin's process that has shaken hands.
+type connection struct {
+	child  *child
+	client *goplugin.Client
+	dir    string
+	wire.PluginClient
+}
+
+// launch starts the plugin's program and shakes hands. dir is the plugin's run directory, which it may fill.
+func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connection, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("sweeping the run directory of the plugin: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making a run directory for the plugin: %w", err)
+	}
+	cmd := exec.Command(spec.Path)
+	cmd.Dir = dir
+	c := &connection{child: newChild(cmd, log), dir: dir}
+	c.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
+		VersionedPlugins: map[int]goplugin.PluginSet{wire.Protocol: {"plugin": clientPlugin{}}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     startTimeout,
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
+		Logger:           hclog.NewNullLogger(),
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatch))},
+		RunnerFunc: func(_ hclog.Logger, template *exec.Cmd, _ string) (runner.Runner, error) {
+			// The run directory serves one plugin alone, and a socket's path has to be short: go-plugin's own directory
+			// in it is not needed.
+			cmd.Env = append(append(environment(spec.Env), template.Env...), goplugin.EnvUnixSocketDir+"="+dir)
+			return c.child, nil
+		},
+	})
+	// go-plugin's Start knows no context; the end of the process ends it.
+	stop := context.AfterFunc(ctx, func() { _ = c.child.Kill(context.Background()) })
+	defer stop()
+	protocol, err := c.client.Client()
+	if err == nil {
+		var dispensed any
+		if dispensed, err = protocol.Dispense("plugin"); err == nil {
+			c.PluginClient = dispensed.(wire.PluginClient)
+			return c, nil
+		}
+	}
+	c.kill()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if tail := log.tail(); tail != "" {
+		err = fmt.Errorf("%w; it wrote: %s", err, tail)
+	}
+	return nil, fmt.Errorf("starting the plugin %s: %w", spec.Path, err)
+}
+
+// environment is what the plugin's process gets to see: little of the daemon's, and what the configuration says.
+func environment(extra map[string]string) []string {
+	env := []string{}
+	for _, name := range inherited {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		env = append(env, name+"="+extra[name])
+	}
+	return env
+}
+
+// pid of the plugin's process.
+func (c *connection) pid() int { return c.child.process.Pid() }
+
+// stop ends a plugin that has nothing more to do: it is asked, and then killed.
+func (c *connection) stop() {
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		c.client.Kill()
+	}()
+	timer := time.NewTimer(killGrace)
+	defer timer.Stop()
+	select {
+	case <-asked:
+	case <-timer.C:
+	}
+	c.kill()
+	<-asked
+}
+
+// kill ends the plugin's process group at once, and waits until go-plugin has let go of it.
+func (c *connection) kill() {
+	_ = c.child.Kill(context.Background())
+	c.client.Kill()
+	_ = os.RemoveAll(c.dir)
+}
+
+// clientPlugin is the daemon's side of go-plugin's plugin.
+type clientPlugin struct {
+	goplugin.NetRPCUnsupportedPlugin
+}
+
+// GRPCServer implements go-plugin's GRPCPlugin; the server is in the sdk.
+func (clientPlugin) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("the daemon serves no plugin")
+}
+
+// GRPCClient implements go-plugin's GRPCPlugin.
+func (clientPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return wire.NewPluginClient(conn), nil
+}
+
+// rawCodec receives batches as bytes: package point reads them. What the daemon sends is encoded as ever.
+type rawCodec struct{ encoding.CodecV2 }
+
+func newRawCodec() rawCodec { return rawCodec{encoding.GetCodecV2(grpcproto.Name)} }
+
+// Unmarshal implements encoding.CodecV2.
+func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if raw, ok := v.(*[]byte); ok {
+		*raw = data.Materialize()
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
+}

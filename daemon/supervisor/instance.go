@@ -1,0 +1,217 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/vedette-monitor/vedette/daemon/backoff"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// When a plugin that ends is started again.
+const (
+	firstBackoff = 500 * time.Millisecond
+	maxBackoff   = time.Minute
+	// healthyAfter is how long a plugin must have run for its earlier ends to be forgotten.
+	healthyAfter = time.Minute
+	// A plugin that ends this often within this time has failed, and is only tried now and then.
+	crashLoop     = 5
+	crashLoopTime = 5 * time.Minute
+	failedRetry   = 5 * time.Minute
+)
+
+// Phase is where a plugin is in its life.
+type Phase string
+
+// The phases.
+const (
+	Starting Phase = "starting"
+	Ready    Phase = "ready"
+	Backoff  Phase = "backoff"
+	Failed   Phase = "failed"
+	Stopping Phase = "stopping"
+	Stopped  Phase = "stopped"
+)
+
+// State is what is known of a plugin.
+type State struct {
+	Phase Phase
+	Since time.Time
+	// Cause says why the plugin is not ready.
+	Cause    string
+	Pid      int // 0 if there is no process
+	Restarts int
+	// Beat is the last sign of life of the present session, if there was one.
+	Beat *wire.Beat
+}
+
+// Spec says how to run a plugin.
+type Spec struct {
+	// Name is the instance's name, Path its program.
+	Name, Path        string
+	Env               map[string]string
+	Interval, Timeout time.Duration
+	// Config is the configuration as JSON.
+	Config []byte
+}
+
+// instance keeps one plugin running.
+type instance struct {
+	spec             Spec
+	intake           Intake
+	runDir, stateDir string
+	logger           hclog.Logger
+	level            string
+	version          string
+
+	mu    sync.Mutex
+	state State
+}
+
+func (i *instance) current() State {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.state
+}
+
+func (i *instance) set(phase Phase, cause string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.state.Phase, i.state.Cause, i.state.Since = phase, cause, time.Now()
+}
+
+// problems is the error of a plugin that can not work with its configuration.
+type problems []*wire.Problem
+
+func (p problems) Error() string {
+	var lines []string
+	for _, problem := range p {
+		line := clean(problem.Summary)
+		if len(problem.Path) > 0 {
+			line = clean(strings.Join(problem.Path, ".")) + ": " + line
+		}
+		if problem.Detail != "" {
+			line += ": " + clean(problem.Detail)
+		}
+		lines = append(lines, line)
+	}
+	return "the plugin can not use its configuration: " + strings.Join(lines, "; ")
+}
+
+// run keeps the plugin running until ctx ends, and then drains and stops it.
+func (i *instance) run(ctx context.Context) {
+	defer i.set(Stopped, "")
+	wait := backoff.Backoff{Base: firstBackoff, Max: maxBackoff}
+	var crashes []time.Time
+	for ctx.Err() == nil {
+		started := time.Now()
+		err := i.live(ctx)
+		if ctx.Err() != nil {
+			if err != nil && !errors.Is(err, errDrained) && !errors.Is(err, context.Canceled) {
+				i.logger.Warn("stopped without draining: points that were not acknowledged are lost", "error", err)
+			}
+			return
+		}
+		if time.Since(started) > healthyAfter {
+			wait.Reset()
+			crashes = nil
+		}
+		crashes = append(crashes, time.Now())
+		if len(crashes) > crashLoop {
+			crashes = crashes[1:]
+		}
+		phase, pause := Backoff, wait.Next()
+		var config problems
+		if errors.As(err, &config) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
+			phase, pause = Failed, failedRetry
+		}
+		i.set(phase, err.Error())
+		i.logger.Error("the plugin is not running", "state", phase, "cause", err, "retry_in", pause.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+			i.mu.Lock()
+			i.state.Restarts++
+			i.mu.Unlock()
+		}
+	}
+}
+
+// live runs one process from its start to its end. The error says why it ended.
+func (i *instance) live(ctx context.Context) error {
+	i.set(Starting, "")
+	log := newLogReader(i.logger)
+	conn, err := launch(ctx, i.spec, i.runDir, log)
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	i.state.Pid = conn.pid()
+	i.mu.Unlock()
+	defer func() {
+		i.mu.Lock()
+		i.state.Pid, i.state.Beat = 0, nil
+		i.mu.Unlock()
+	}()
+
+	if err := i.configure(ctx, conn); err != nil {
+		conn.kill()
+		return err
+	}
+	i.set(Ready, "")
+	i.logger.Info("the plugin is ready", "pid", conn.pid())
+	stopping := context.AfterFunc(ctx, func() { i.set(Stopping, "") })
+	defer stopping()
+	s := session{client: conn, intake: i.intake, beat: func(b *wire.Beat) {
+		i.mu.Lock()
+		i.state.Beat = b
+		i.mu.Unlock()
+	}}
+	err = s.run(ctx)
+	if errors.Is(err, errDrained) {
+		conn.stop()
+		return err
+	}
+	conn.kill()
+	if exit := conn.child.process.Err(); exit != nil && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w (%w)", err, exit)
+	}
+	if tail := log.tail(); strings.HasPrefix(tail, "panic: ") {
+		err = fmt.Errorf("%w: %s", err, tail)
+	}
+	return err
+}
+
+func (i *instance) configure(ctx context.Context, conn *connection) error {
+	if err := os.MkdirAll(i.stateDir, 0o700); err != nil {
+		return fmt.Errorf("making the plugin's state directory: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	answer, err := conn.Configure(ctx, &wire.ConfigureRequest{
+		Instance:      i.spec.Name,
+		Config:        i.spec.Config,
+		Interval:      durationpb.New(i.spec.Interval),
+		Timeout:       durationpb.New(i.spec.Timeout),
+		Window:        window,
+		MaxBatchBytes: maxBatch,
+		StateDir:      i.stateDir,
+		LogLevel:      i.level,
+		DaemonVersion: i.version,
+	})
+	if err != nil {
+		return fmt.Errorf("configuring the plugin: %w", err)
+	}
+	if len(answer.Problems) > 0 {
+		return problems(answer.Problems)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vedette-monitor/vedette/sdk"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// TestMain lets the test binary be the plugin that the tests launch.
+func TestMain(m *testing.M) {
+	if os.Getenv(wire.CookieKey) == "" && (len(os.Args) < 2 || os.Args[1] != wire.DescribeCommand) {
+		os.Exit(m.Run())
+	}
+	if os.Getenv("JUNK") != "" {
+		fmt.Println("hello, I am no handshake")
+		fmt.Println(strings.Repeat("x", 3*maxLine))
+	}
+	sdk.Serve(sdk.Plugin{
+		Name: "test-plugin", Version: "1.2.3", Doc: "Does what a test wants.",
+		New:          sdk.New(newTestPlugin),
+		Measurements: []sdk.Measurement{{Name: "test", Doc: "x", Fields: []sdk.FieldSchema{{Name: "v", Type: "int", Doc: "x"}}}},
+	})
+}
+
+type testConfig struct {
+	Mode   string `hcl:"mode,optional" doc:"What to do."`
+	Points int    `hcl:"points" default:"1" doc:"How many a tick."`
+}
+
+type testPlugin struct {
+	testConfig
+	env sdk.Env
+}
+
+func newTestPlugin(c testConfig, env sdk.Env) (*testPlugin, error) {
+	if c.Mode == "refuse" {
+		return nil, &sdk.Problem{Path: []string{"target", "0", "url"}, Err: errors.New("no such \x1b[31mscheme")}
+	}
+	return &testPlugin{c, env}, nil
+}
+
+func (p *testPlugin) Collect(_ context.Context, out sdk.Emitter) error {
+	switch p.Mode {
+	case "exit":
+		os.Exit(7)
+	case "panic":
+		go func() { panic("out of ideas") }()
+		time.Sleep(time.Minute)
+	case "hang":
+		// Does not look at its context, and has a child that would outlive it.
+		if err := exec.Command("sleep", "300").Start(); err != nil {
+			return err
+		}
+		out.Emit(sdk.NewPoint("hanging").Int("v", 1))
+		time.Sleep(time.Minute)
+	case "environment":
+		out.Emit(sdk.NewPoint("environment").String("v", strings.Join(os.Environ(), " ")).Int("pid", int64(os.Getpid())))
+	case "junk":
+		// Written to the descriptors themselves, past what go-plugin has put in the place of os.Stdout.
+		stdout, stderr := os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+		for _, line := range []string{strings.Repeat("long", 1<<20), "1|1|unix|/nonsense|grpc|", "\x1b[2J\xff\x00"} {
+			fmt.Fprintln(stdout, line)
+			fmt.Fprintln(stderr, line)
+		}
+		for _, line := range []string{`{"@message":1}`, `{"@level":3,"@message":"x","@timestamp":{}}`, `{"@message":`, `[]`, `{"@level":"off","@message":"y"}`} {
+			fmt.Fprintln(stderr, line)
+		}
+	}
+	for i := range p.Points {
+		out.Emit(sdk.NewPoint("test").Int("v", int64(i)))
+	}
+	return nil
+}
