@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -79,6 +80,8 @@ func reason(err error) string {
 		return errno.Error()
 	case errors.As(err, &dns):
 		return dns.Err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer" // from one of several addresses; the end of the probe's time is told elsewhere
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed without notice"
 	case errors.Is(err, io.EOF):

@@ -78,7 +78,10 @@ func (p *Prober) Run(ctx context.Context) Result {
 
 // do sends q and reads the answer, and leaves in r.hop what it found.
 func (r *run) do(q *request) *Error {
-	r.hopStart = time.Now()
+	r.hopStart = r.start // the first hop begins with the probe
+	if r.hops > 0 {
+		r.hopStart = time.Now()
+	}
 	r.phase = PhaseDNS
 	r.hop = Hop{
 		Method: q.method, URL: q.clean, Secure: q.secure, ContentLength: -1,
@@ -171,7 +174,7 @@ func (r *run) exchange(q *request, conn net.Conn) *Error {
 
 // failure is why the probe ends here and now: the outcome given, unless something else lies behind it.
 func (r *run) failure(o Outcome, cause error, format string, args ...any) *Error {
-	switch err := r.ctx.Err(); {
+	switch err := r.over(); {
 	case errors.Is(err, context.DeadlineExceeded):
 		limit := r.deadline.Sub(r.start).Round(time.Millisecond)
 		return newError(OutcomeTimeout, r.phase, err, "no answer within %v: %s", limit, r.phase.doing())
@@ -181,4 +184,16 @@ func (r *run) failure(o Outcome, cause error, format string, args ...any) *Error
 		o = OutcomeTLS
 	}
 	return newError(o, r.phase, cause, format, args...)
+}
+
+// over tells why the probe's time is over, or nil. The clock is asked as well: a socket with the same deadline may give up a
+// little before the context's timer has fired.
+func (r *run) over() error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if !time.Now().Before(r.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
