@@ -52,13 +52,13 @@ func cleanQuery(query string) string {
 		if !hasValue && hidesSecret(name) {
 			name = "xxx"
 		}
-		b.WriteString(escapeQuery(name))
+		b.WriteString(escapeUnfit(name))
 		if hasValue {
 			b.WriteByte('=')
 			if isSecretName(name) || hidesSecret(value) {
 				b.WriteString("xxx")
 			} else {
-				b.WriteString(escapeQuery(value))
+				b.WriteString(escapeUnfit(value))
 			}
 		}
 		if separator >= 0 {
@@ -93,8 +93,8 @@ func hidesSecret(value string) bool {
 	return strings.Contains(plain, "@") && strings.Contains(plain, "/") || strings.ContainsAny(plain, "=%") && isSecretName(value)
 }
 
-// escapeQuery makes a query fit for a request line: what url.Parse lets through and HTTP does not is escaped.
-func escapeQuery(s string) string {
+// escapeUnfit makes a path or a query fit for a request line: what url.Parse lets through and HTTP does not is escaped.
+func escapeUnfit(s string) string {
 	const hex = "0123456789ABCDEF"
 	unfit := 0
 	for i := range len(s) {

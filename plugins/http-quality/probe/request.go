@@ -143,13 +143,13 @@ func (p *Prober) header(q *request, hostHeader string, home bool) []byte {
 	}
 	b := make([]byte, 0, 512)
 	b = append(append(b, q.method...), ' ')
-	path := q.url.EscapedPath()
+	path := escapedPath(q.url)
 	if !strings.HasPrefix(path, "/") {
 		b = append(b, '/')
 	}
 	b = append(b, path...)
 	if q.url.RawQuery != "" || q.url.ForceQuery {
-		b = append(append(b, '?'), escapeQuery(q.url.RawQuery)...)
+		b = append(append(b, '?'), escapeUnfit(q.url.RawQuery)...)
 	}
 	b = append(b, " HTTP/1.1\r\n"...)
 	add := func(name, value string) {
@@ -179,6 +179,14 @@ func (p *Prober) header(q *request, hostHeader string, home bool) []byte {
 		add("Content-Length", strconv.Itoa(len(q.body)))
 	}
 	return append(b, "\r\n"...)
+}
+
+// escapedPath is the path as the URL was written, so that %2F stays what it is, with what HTTP can not carry escaped.
+func escapedPath(u *url.URL) string {
+	if plain, err := url.PathUnescape(u.RawPath); u.RawPath != "" && err == nil && plain == u.Path {
+		return escapeUnfit(u.RawPath)
+	}
+	return u.EscapedPath()
 }
 
 func isAlphanumeric(c byte) bool {
