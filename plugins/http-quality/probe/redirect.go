@@ -1,0 +1,47 @@
+package probe
+
+import "bytes"
+
+// follow makes the next hop's request, where the answer to q is a redirect that is to be followed; otherwise it returns nil.
+// A 3xx without a Location, or one that asks for no other request (300, 304), is an answer as any other.
+func (r *run) follow(q *request) (*request, *Error) {
+	switch r.hop.Status {
+	case 301, 302, 303, 307, 308:
+	default:
+		return nil, nil
+	}
+	location := bytes.TrimSpace(r.answer.field("Location"))
+	if len(location) == 0 {
+		return nil, nil
+	}
+	// The text of a parser's error holds the address and whatever credentials are in it, so it is not passed on.
+	fail := func(format string, args ...any) (*request, *Error) {
+		if r.target.MaxRedirects == 0 {
+			return nil, nil
+		}
+		return nil, newError(OutcomeRedirect, r.hop.Ended, nil, format, args...)
+	}
+	next, err := q.url.Parse(string(location))
+	if err != nil {
+		return fail("redirect %d to an address that can not be parsed (%d bytes)", r.hop.Status, len(location))
+	}
+	r.hop.Location = CleanURL(next)
+	if r.hops >= r.target.MaxRedirects {
+		return fail("more than %d redirects: the next leads to %s", r.target.MaxRedirects, clip(r.hop.Location, maxQuoted))
+	}
+	method, body := redirected(r.hop.Status, q.method, q.body)
+	request, err := r.request(next, method, body)
+	if err != nil {
+		return fail("redirect %d to %s: %v", r.hop.Status, clip(r.hop.Location, maxQuoted), err)
+	}
+	return request, nil
+}
+
+// redirected is what becomes of a method and a body, as with curl -L: 303 asks for the answer elsewhere; 301 and 302 were
+// meant to keep the method, but every browser turns a POST into a GET, and servers count on it.
+func redirected(status int, method string, body []byte) (string, []byte) {
+	if status == 303 && method != "HEAD" || (status == 301 || status == 302) && method == "POST" {
+		return "GET", nil
+	}
+	return method, body
+}
