@@ -44,7 +44,8 @@ type Collector interface {
 // Emitter takes points.
 type Emitter interface {
 	// Emit sends the point on its way. A point without a time gets that of the tick's start. While the daemon can not
-	// take points, Emit waits; when the tick's time is over the point is dropped, and counted.
+	// take points, Emit waits; when the tick's time is over the point is dropped, and counted. It may be called from
+	// several goroutines, but not after Collect has returned.
 	Emit(*Point)
 }
 

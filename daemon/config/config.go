@@ -92,6 +92,26 @@ func Load(path string, catalog func(pluginDir string) Catalog) (*Config, Diagnos
 	return cfg, result
 }
 
+// Locate reads what a client needs to find a daemon and its InfluxDB: only the blocks of these types. Other blocks may
+// be wrong, or need an environment that the client does not have.
+func Locate(path string, blocks ...string) (*Config, Diagnostics) {
+	parser := hclparse.NewParser()
+	files, diags := parse(parser, path)
+	if diags.HasErrors() {
+		return nil, newDiagnostics(diags, parser.Files(), nil)
+	}
+	d := &decoder{eval: evaluator(path)}
+	cfg := &Config{}
+	found := d.single(hcl.MergeFiles(files), blocks)
+	cfg.Daemon = d.daemon(found["daemon"], baseDir(path))
+	cfg.InfluxDB = d.influxdb(found["influxdb"])
+	result := newDiagnostics(d.diags, parser.Files(), d.sensitive)
+	if result.HasErrors() {
+		return nil, result
+	}
+	return cfg, result
+}
+
 func parse(parser *hclparse.Parser, path string) ([]*hcl.File, hcl.Diagnostics) {
 	names := []string{path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -134,24 +154,34 @@ func baseDir(path string) string {
 	return filepath.Dir(path)
 }
 
-func (d *decoder) config(body hcl.Body, base string, catalog func(string) Catalog) *Config {
-	cfg := &Config{}
-	top, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-		{Type: "vantage"}, {Type: "daemon"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
-	}})
-	d.diags = append(d.diags, diags...)
-	single := map[string]*hcl.Block{}
+// topLevel are the blocks of a configuration.
+var topLevel = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "vantage"}, {Type: "daemon"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
+}}
+
+// single returns the blocks of these types, which may stand once.
+func (d *decoder) single(body hcl.Body, types []string) map[string]*hcl.Block {
+	top, _ := body.Content(topLevel)
+	found := map[string]*hcl.Block{}
 	for _, block := range top.Blocks {
-		if block.Type == "plugin" {
+		if !slices.Contains(types, block.Type) {
 			continue
 		}
-		if first, ok := single[block.Type]; ok {
+		if first, ok := found[block.Type]; ok {
 			d.fail(block.DefRange, "Duplicate "+block.Type+" block", "There is one %s block already, at %s.",
 				block.Type, position(first.DefRange))
 			continue
 		}
-		single[block.Type] = block
+		found[block.Type] = block
 	}
+	return found
+}
+
+func (d *decoder) config(body hcl.Body, base string, catalog func(string) Catalog) *Config {
+	cfg := &Config{}
+	top, diags := body.Content(topLevel)
+	d.diags = append(d.diags, diags...)
+	single := d.single(body, []string{"vantage", "daemon", "influxdb"})
 	cfg.Tags = d.vantage(single["vantage"])
 	cfg.Daemon = d.daemon(single["daemon"], base)
 	cfg.InfluxDB = d.influxdb(single["influxdb"])

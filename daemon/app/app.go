@@ -1,0 +1,291 @@
+// Package app is the daemon as a whole: the one place that wires the rooms together, starts them in order, and stops
+// them in the order that loses nothing. It can be run within a test as well as by the program.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx"
+	"github.com/vedette-monitor/vedette/daemon/influx/embedded"
+	"github.com/vedette-monitor/vedette/daemon/pipeline"
+	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/spool"
+	"github.com/vedette-monitor/vedette/daemon/supervisor"
+)
+
+const (
+	// deadLetterBytes bounds the file of points that InfluxDB refused.
+	deadLetterBytes = 64 << 20
+	// influxStopTime is how long the private InfluxDB may take to stop. Its log makes a kill safe.
+	influxStopTime = 2 * time.Second
+)
+
+// App is a daemon.
+type App struct {
+	cfg     *config.Config
+	version string
+	logger  hclog.Logger
+	started time.Time
+
+	supervisor *supervisor.Supervisor
+	sources    map[string]*pipeline.Source
+	ready      chan struct{}
+
+	mu     sync.Mutex
+	spool  *spool.Spool
+	pipe   *pipeline.Pipeline
+	influx *embedded.Server // nil unless InfluxDB is embedded
+	writer *influx.Writer   // nil until InfluxDB's address and token are known
+	health string           // the address of /healthz
+}
+
+// New prepares a daemon.
+func New(cfg *config.Config, version string, logger hclog.Logger) *App {
+	return &App{cfg: cfg, version: version, logger: logger, started: time.Now(), ready: make(chan struct{})}
+}
+
+// Ready is closed once InfluxDB takes points and every plugin has started or failed.
+func (a *App) Ready() <-chan struct{} { return a.ready }
+
+// Run runs the daemon until ctx ends, and then drains and stops it. The error is what keeps it from running.
+func (a *App) Run(ctx context.Context) (err error) {
+	if err := a.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	control, err := console.Control(ControlSocket(a.cfg.Daemon.DataDir), a, a.logger.Named("console"))
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	health, err := console.Health(a.cfg.Daemon.Listen, a, a.logger.Named("console"))
+	if err != nil {
+		return err
+	}
+	defer health.Close()
+	a.mu.Lock()
+	a.health = "http://" + health.Address().String() + "/healthz"
+	a.mu.Unlock()
+
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// Three parts end one after the other: first the plugins, which hand over what they hold; then the delivery; and
+	// InfluxDB last. The console answers until then.
+	storage := newPart(fail)
+	defer storage.stop()
+	storage.run(control.Run)
+	storage.run(health.Run)
+	if a.influx != nil {
+		storage.run(a.influx.Run)
+	}
+	delivery := newPart(fail)
+	defer delivery.stop()
+	delivery.run(a.deliver)
+	storage.run(a.announce)
+
+	if err := a.supervisor.Run(ctx); err != nil {
+		return err
+	}
+	a.logger.Info("stopping")
+	return cause(ctx)
+}
+
+// cause is why the daemon ends, unless it was asked to.
+func cause(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// part is a number of goroutines that end together. If one fails, the daemon ends.
+type part struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	fail    context.CancelCauseFunc
+	running sync.WaitGroup
+}
+
+func newPart(fail context.CancelCauseFunc) *part {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &part{ctx: ctx, cancel: cancel, fail: fail}
+}
+
+func (p *part) run(f func(context.Context) error) {
+	p.running.Go(func() {
+		if err := f(p.ctx); err != nil && p.ctx.Err() == nil {
+			p.fail(err)
+		}
+	})
+}
+
+func (p *part) stop() {
+	p.cancel()
+	p.running.Wait()
+}
+
+// open makes what the daemon needs before anything runs.
+func (a *App) open() error {
+	dir := a.cfg.Daemon.DataDir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w; choose another with daemon { data_dir = … }", err)
+	}
+	if err := makeRunDir(runDir(a.cfg.Daemon.DataDir)); err != nil {
+		return err
+	}
+	// The spool's lock is that of the whole data directory: a second daemon gets no further.
+	log := a.logger.Named("spool")
+	queue, repairs, err := spool.Open(filepath.Join(dir, "spool"), spool.Options{OnGap: func(g spool.Gap) { logGap(log, g) }})
+	if err != nil {
+		return err
+	}
+	logRepairs(log, repairs)
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spool = queue
+	a.pipe = pipeline.New(queue, a.logger.Named("pipeline"))
+	if a.cfg.InfluxDB.Embedded {
+		a.influx = embedded.New(embedded.Options{
+			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),
+			Dir:         influxDir(a.cfg),
+			Port:        a.cfg.InfluxDB.Port,
+			Retention:   retention(a.cfg.InfluxDB.Retention),
+			Logger:      a.logger.Named("influxdb"),
+			StopTimeout: influxStopTime,
+		})
+	}
+	a.addPlugins()
+	return nil
+}
+
+// retention is a duration of the configuration, where 0 is for ever, as the embedded server takes it.
+func retention(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+func (a *App) addPlugins() {
+	catalog := supervisor.NewCatalog(a.cfg.Daemon.PluginDir)
+	a.supervisor = supervisor.New(supervisor.Options{
+		RunDir:   filepath.Join(runDir(a.cfg.Daemon.DataDir), "plugins"),
+		StateDir: filepath.Join(a.cfg.Daemon.DataDir, "plugins"),
+		Logger:   a.logger,
+		Version:  a.version,
+	})
+	a.sources = map[string]*pipeline.Source{}
+	for _, p := range a.cfg.Plugins {
+		if !p.Enabled {
+			continue
+		}
+		source := a.pipe.Source(stamp(p.Tags, a.cfg.Tags), a.logger.Named(p.Name))
+		a.sources[p.Name] = source
+		a.supervisor.Add(supervisor.Spec{
+			Name: p.Name, Path: catalog.Path(p.Source), Env: p.Env,
+			Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
+		}, source)
+	}
+}
+
+// stamp is the tags of a plugin's points: its own, and those of the vantage point that it has not.
+func stamp(own, vantage []config.Tag) []point.Tag {
+	var tags []point.Tag
+	seen := map[string]bool{}
+	for _, t := range slices.Concat(own, vantage) {
+		if !seen[t.Key] {
+			seen[t.Key] = true
+			tags = append(tags, point.Tag{Key: []byte(t.Key), Value: []byte(t.Value)})
+		}
+	}
+	return tags
+}
+
+// deliver brings points to InfluxDB, once it is known where that is.
+func (a *App) deliver(ctx context.Context) error {
+	options := influx.WriterOptions{
+		URL: a.cfg.InfluxDB.URL, Token: a.cfg.InfluxDB.Token, Org: a.cfg.InfluxDB.Org, Bucket: a.cfg.InfluxDB.Bucket,
+	}
+	if a.influx != nil {
+		if err := a.influx.WaitReady(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		credentials := a.influx.Credentials()
+		options.URL, options.Token, options.Bucket = credentials.URL, credentials.Writer.Token(), credentials.Database
+	}
+	letters, err := influx.OpenDeadLetters(filepath.Join(a.cfg.Daemon.DataDir, "deadletters"), deadLetterBytes)
+	if err != nil {
+		return err
+	}
+	options.Reject = letters.Add
+	writer, err := influx.NewWriter(options)
+	if err != nil {
+		return errors.Join(err, letters.Close())
+	}
+	a.mu.Lock()
+	a.writer = writer
+	a.mu.Unlock()
+	err = a.pipe.Run(ctx, writer)
+	writer.Close()
+	return errors.Join(err, letters.Close())
+}
+
+// announce closes ready when the daemon has come up.
+func (a *App) announce(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !a.isUp() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	close(a.ready)
+	return nil
+}
+
+func (a *App) isUp() bool {
+	a.mu.Lock()
+	known := a.writer != nil
+	a.mu.Unlock()
+	for name := range a.sources {
+		if phase := a.supervisor.State(name).Phase; phase == supervisor.Stopped || phase == supervisor.Starting {
+			return false
+		}
+	}
+	return known
+}
+
+func logRepairs(log hclog.Logger, r spool.Repairs) {
+	if r.TornBytes > 0 {
+		log.Warn("cut off what a crash left half written; nothing that was acknowledged is lost",
+			"bytes", r.TornBytes, "copy", r.TornKept)
+	}
+	if r.CursorSlots > 0 {
+		log.Warn("the spool's cursor was damaged; some points are delivered again, which changes nothing", "slots", r.CursorSlots)
+	}
+	for _, g := range r.Gaps {
+		logGap(log, g)
+	}
+}
+
+func logGap(log hclog.Logger, g spool.Gap) {
+	log.Error("a part of the spool is damaged", "segment", g.Segment, "offset", g.Offset, "bytes", g.Bytes,
+		"lost_records", g.Records, "copy", g.Kept)
+}

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// A unix socket's path has at most 107 bytes. The longest name below the run directory is that of a plugin's socket.
+const (
+	maxSocketPath = 107
+	longestSocket = len("/plugins/9999/plugin0123456789")
+)
+
+// runDir is where the sockets of a daemon with this data directory are: below it, or, where that is too deep for a
+// socket, at a place that follows from it.
+func runDir(dataDir string) string {
+	dir := filepath.Join(dataDir, "run")
+	if len(dir)+longestSocket <= maxSocketPath {
+		return dir
+	}
+	sum := sha256.Sum256([]byte(dataDir))
+	name := "vedette-" + strconv.Itoa(os.Getuid()) + "-" + hex.EncodeToString(sum[:6])
+	return filepath.Join(os.TempDir(), name)
+}
+
+// ControlSocket is where a daemon with this data directory answers.
+func ControlSocket(dataDir string) string { return filepath.Join(runDir(dataDir), "control.sock") }
+
+// makeRunDir makes the run directory and refuses one that somebody else has made or could write to.
+func makeRunDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("making the run directory: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("making the run directory: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("checking the run directory: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || ok && int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("the run directory %s must be a directory of the daemon's user with mode 0700; remove it, or choose a shorter data_dir", dir)
+	}
+	return nil
+}

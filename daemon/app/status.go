@@ -1,0 +1,78 @@
+package app
+
+import (
+	"os"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx"
+)
+
+// Status says how the daemon is.
+func (a *App) Status() console.Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st := console.Status{
+		Version:  a.version,
+		Pid:      os.Getpid(),
+		Started:  a.started.UTC(),
+		Tags:     map[string]string{},
+		DataDir:  a.cfg.Daemon.DataDir,
+		Health:   a.health,
+		Plugins:  []console.Plugin{},
+		InfluxDB: a.influxStatus(),
+	}
+	for _, t := range a.cfg.Tags {
+		st.Tags[t.Key] = t.Value
+	}
+	if since, by := a.pipe.Held(); by != nil {
+		st.Problem = "points can not be put on disk since " + since.UTC().Format(time.RFC3339) + ": " + by.Error()
+	}
+	for _, p := range a.cfg.Plugins {
+		st.Plugins = append(st.Plugins, a.pluginStatus(p))
+	}
+	waiting := a.spool.Stats()
+	st.Queue = console.Queue{Points: waiting.Points, Bytes: waiting.Bytes, DiskBytes: waiting.DiskBytes, Lost: waiting.LostPoints}
+	if !waiting.Oldest.IsZero() {
+		st.Queue.OldestAge = time.Since(waiting.Oldest).Seconds()
+	}
+	return st
+}
+
+func (a *App) pluginStatus(p config.Plugin) console.Plugin {
+	st := console.Plugin{Name: p.Name, Source: p.Source, Version: p.Manifest.Version, State: "disabled", Since: a.started.UTC()}
+	source, ok := a.sources[p.Name]
+	if !ok {
+		return st
+	}
+	state, counts := a.supervisor.State(p.Name), source.Counts()
+	st.State, st.Cause, st.Pid, st.Restarts = string(state.Phase), state.Cause, state.Pid, state.Restarts
+	if !state.Since.IsZero() {
+		st.Since = state.Since.UTC()
+	}
+	st.Points, st.Refused, st.RefusedReason, st.DroppedFields = counts.Accepted, counts.Refused, counts.LastReason, counts.DroppedFields
+	st.SkippedTicks = state.Beat.GetSkippedTicks()
+	return st
+}
+
+func (a *App) influxStatus() console.InfluxDB {
+	st := console.InfluxDB{URL: a.cfg.InfluxDB.URL, Bucket: a.cfg.InfluxDB.Bucket, Embedded: a.influx != nil, Since: a.started.UTC()}
+	if a.influx != nil {
+		server := a.influx.State()
+		st.URL, st.State, st.Pid, st.Restarts, st.Error = server.URL, string(server.Phase), server.PID, server.Restarts, server.LastError
+		if !server.Since.IsZero() {
+			st.Since = server.Since.UTC()
+		}
+	}
+	if a.writer != nil {
+		way := a.writer.State()
+		st.Stored, st.Rejected, st.Expired = int(way.Stored), int(way.Rejected), int(way.Expired)
+		if way.Condition == influx.Holding || way.Condition == influx.Misconfigured {
+			st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError
+		} else if a.influx == nil {
+			st.State, st.Since = string(way.Condition), way.Since.UTC()
+		}
+	}
+	return st
+}

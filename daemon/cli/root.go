@@ -1,0 +1,64 @@
+// Package cli is the command line: a file a command. Commands print what people and scripts asked for on standard
+// output, and everything else on standard error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vedette-monitor/vedette/daemon/config"
+)
+
+// exitError ends the program with status 1 when everything was said already.
+var exitError = errors.New("exit status 1")
+
+// Main runs the command line and returns the exit status.
+func Main(ctx context.Context, version string, args []string, out, errOut io.Writer) int {
+	root := newRoot(version)
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, exitError) {
+			fmt.Fprintln(errOut, "Error:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+func newRoot(version string) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "vedette",
+		Short:         "Watches sites and hosts from many places and keeps what it sees in InfluxDB",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newRun(version), newValidate(), newStatus(), newQuery(), newVersion(version))
+	return root
+}
+
+// configFlag adds --config.
+func configFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("config", "config.hcl", "configuration: a file, or a directory of *.hcl files")
+}
+
+// checked passes a configuration on, or prints what is wrong with it.
+func checked(cmd *cobra.Command, cfg *config.Config, diags config.Diagnostics) (*config.Config, error) {
+	if err := diags.Write(cmd.ErrOrStderr()); err != nil {
+		return nil, err
+	}
+	if diags.HasErrors() {
+		return nil, exitError
+	}
+	return cfg, nil
+}
+
+// program is how this program was called, for commands that are shown to be typed.
+func program() string { return os.Args[0] }

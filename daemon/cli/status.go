@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vedette-monitor/vedette/daemon/app"
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/console"
+)
+
+func newStatus() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the running daemon is: plugins, queue, InfluxDB",
+		Args:  cobra.NoArgs,
+	}
+	path := configFlag(cmd)
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, diags := config.Locate(*path, "daemon")
+		cfg, err := checked(cmd, cfg, diags)
+		if err != nil {
+			return err
+		}
+		st, err := console.FetchStatus(cmd.Context(), app.ControlSocket(cfg.Daemon.DataDir))
+		if err != nil {
+			return err
+		}
+		header, rows := pluginRows(st.Plugins)
+		switch *output {
+		case asJSON:
+			return printJSON(cmd.OutOrStdout(), st)
+		case asCSV:
+			return printCSV(cmd.OutOrStdout(), header, rows)
+		}
+		return printStatus(cmd.OutOrStdout(), st, header, rows)
+	}
+	return cmd
+}
+
+func pluginRows(plugins []console.Plugin) (header []string, rows [][]string) {
+	header = []string{"PLUGIN", "VERSION", "STATE", "SINCE", "PID", "POINTS", "REFUSED", "RESTARTS"}
+	for _, p := range plugins {
+		pid := "-"
+		if p.Pid != 0 {
+			pid = strconv.Itoa(p.Pid)
+		}
+		rows = append(rows, []string{
+			p.Name, p.Version, p.State, age(p.Since), pid,
+			strconv.FormatUint(p.Points, 10), strconv.FormatUint(p.Refused, 10), strconv.Itoa(p.Restarts),
+		})
+	}
+	return header, rows
+}
+
+func printStatus(out io.Writer, st console.Status, header []string, rows [][]string) error {
+	fmt.Fprintf(out, "Vedette %s, process %d, up %s\n\n", st.Version, st.Pid, age(st.Started))
+	if st.Problem != "" {
+		fmt.Fprintf(out, "PROBLEM: %s\n\n", printable(st.Problem))
+	}
+	if err := printTable(out, header, rows); err != nil {
+		return err
+	}
+	for _, p := range st.Plugins {
+		if p.Cause != "" {
+			fmt.Fprintf(out, "\n%s is in state %s: %s\n", p.Name, p.State, printable(p.Cause))
+		}
+		if p.Refused > 0 {
+			fmt.Fprintf(out, "\n%d points of %s were refused; the last because %s\n", p.Refused, p.Name, printable(p.RefusedReason))
+		}
+	}
+	fmt.Fprintf(out, "\nInfluxDB  %s, bucket %s: %s for %s\n", st.InfluxDB.URL, st.InfluxDB.Bucket, st.InfluxDB.State, age(st.InfluxDB.Since))
+	if st.InfluxDB.Error != "" {
+		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
+	}
+	fmt.Fprintf(out, "          %d points stored, %d set aside, %d too old\n", st.InfluxDB.Stored, st.InfluxDB.Rejected, st.InfluxDB.Expired)
+	fmt.Fprintf(out, "Queue     %d points, %s", st.Queue.Points, size(st.Queue.Bytes))
+	if st.Queue.Points > 0 {
+		fmt.Fprintf(out, ", the oldest for %s", time.Duration(st.Queue.OldestAge*float64(time.Second)).Round(time.Millisecond))
+	}
+	fmt.Fprintf(out, "\nData      %s\n", st.DataDir)
+	return nil
+}
+
+// age is how long ago t was, in the two units that matter.
+func age(t time.Time) string {
+	d := time.Since(t)
+	switch {
+	case d < time.Minute:
+		return d.Truncate(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// size prints a number of bytes.
+func size(n int64) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < 1024 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%d GiB", n)
+}

@@ -1,0 +1,62 @@
+package console
+
+import "time"
+
+// Status is what the daemon says of itself. Times are RFC 3339 in UTC; durations are seconds.
+type Status struct {
+	Version string            `json:"version"`
+	Pid     int               `json:"pid"`
+	Started time.Time         `json:"started"`
+	Tags    map[string]string `json:"tags"`
+	DataDir string            `json:"data_dir"`
+	Health  string            `json:"health_url"`
+	// Problem says why points are not put on disk, if they are not.
+	Problem  string   `json:"problem,omitempty"`
+	Plugins  []Plugin `json:"plugins"`
+	Queue    Queue    `json:"queue"`
+	InfluxDB InfluxDB `json:"influxdb"`
+}
+
+// Plugin is the state of a plugin.
+type Plugin struct {
+	Name     string    `json:"name"`
+	Source   string    `json:"source"`
+	Version  string    `json:"version"`
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	Cause    string    `json:"cause,omitempty"`
+	Pid      int       `json:"pid,omitempty"`
+	Restarts int       `json:"restarts"`
+	// Points were accepted, and Refused were not, since the daemon started.
+	Points        uint64 `json:"points"`
+	Refused       uint64 `json:"refused"`
+	RefusedReason string `json:"refused_reason,omitempty"`
+	DroppedFields uint64 `json:"dropped_fields"`
+	SkippedTicks  uint64 `json:"skipped_ticks"`
+}
+
+// Queue is what waits on disk for InfluxDB.
+type Queue struct {
+	Points    uint64  `json:"points"`
+	Bytes     int64   `json:"bytes"`
+	DiskBytes int64   `json:"disk_bytes"`
+	OldestAge float64 `json:"oldest_age"`
+	// Lost were damaged on disk.
+	Lost uint64 `json:"lost_points"`
+}
+
+// InfluxDB is the state of the way there and of the server, where it is the daemon's own.
+type InfluxDB struct {
+	URL      string    `json:"url"`
+	Bucket   string    `json:"bucket"`
+	Embedded bool      `json:"embedded"`
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	Error    string    `json:"error,omitempty"`
+	Pid      int       `json:"pid,omitempty"`
+	Restarts int       `json:"restarts,omitempty"`
+	// Stored, Rejected and Expired count points since the daemon started. Rejected ones are dead letters.
+	Stored   int `json:"stored"`
+	Rejected int `json:"rejected"`
+	Expired  int `json:"expired"`
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/vedette-monitor/vedette/sdk"
+)
+
+// collector probes all targets on every tick.
+type collector struct {
+	targets     []*target
+	concurrency int
+}
+
+func newCollector(c config, _ sdk.Env) (*collector, error) {
+	var problems []error
+	if c.Concurrency < 1 {
+		problems = append(problems, at(fmt.Errorf("concurrency is %d, but must be at least 1", c.Concurrency), "concurrency"))
+	}
+	col := &collector{concurrency: c.Concurrency}
+	for i := range c.Targets {
+		t, err := c.Targets[i].target()
+		if err != nil {
+			path := []string{"target", strconv.Itoa(i)}
+			var problem *sdk.Problem
+			if errors.As(err, &problem) {
+				path, err = append(path, problem.Path...), problem.Err
+			}
+			problems = append(problems, at(fmt.Errorf("target %q: %w", c.Targets[i].Name, err), path...))
+			continue
+		}
+		col.targets = append(col.targets, t)
+	}
+	return col, errors.Join(problems...)
+}
+
+// Collect implements sdk.Collector. A target that is slow occupies one of the workers and delays no other as long as
+// there is another one.
+func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
+	queue := make(chan *target)
+	var workers sync.WaitGroup
+	for range min(c.concurrency, len(c.targets)) {
+		workers.Go(func() {
+			for t := range queue {
+				result := t.prober.Run(ctx)
+				// A probe that was cut short because the plugin stops says nothing about its target.
+				if !errors.Is(context.Cause(ctx), context.Canceled) {
+					out.Emit(t.point(&result))
+				}
+			}
+		})
+	}
+	for _, t := range c.targets {
+		queue <- t
+	}
+	close(queue)
+	workers.Wait()
+	return nil
+}

@@ -1,0 +1,17 @@
+// http-quality probes web sites and measures every phase of each request as curl does.
+package main
+
+import "github.com/vedette-monitor/vedette/sdk"
+
+// version is set by the linker.
+var version = "0.1.0-dev"
+
+func main() {
+	sdk.Serve(sdk.Plugin{
+		Name:         "http-quality",
+		Version:      version,
+		Doc:          "Probes web sites and measures every phase of each request as curl does.",
+		Measurements: []sdk.Measurement{measurement},
+		New:          sdk.New(newCollector),
+	})
+}
