@@ -15,8 +15,13 @@ import (
 // something on the way sends instead is not worth its memory.
 const maxAnswer = 64 << 10
 
-// parseServer checks the address of an InfluxDB.
-func parseServer(server string) (*url.URL, error) {
+// parseServer checks the address of an InfluxDB and the token for it.
+func parseServer(server, token string) (*url.URL, error) {
+	// InfluxDB 1.x cuts the header at spaces, and a proxy or a log may cut it anywhere at other white space.
+	if strings.ContainsAny(token, " \t\r\n") {
+		return nil, errors.New("influxdb token: holds white space, which InfluxDB cannot read there; on 1.x choose a user " +
+			"and a password without")
+	}
 	u, err := url.Parse(server)
 	if err != nil {
 		// The error of url.Parse repeats the address, and with it a password that may stand there.

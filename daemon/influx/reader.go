@@ -42,7 +42,7 @@ type Reader struct {
 
 // NewReader checks the options; it sends nothing.
 func NewReader(o ReaderOptions) (*Reader, error) {
-	server, err := parseServer(o.URL)
+	server, err := parseServer(o.URL, o.Token)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ var defaultWaits = waits{
 
 // NewWriter checks the options; it sends nothing.
 func NewWriter(o WriterOptions) (*Writer, error) {
-	server, err := parseServer(o.URL)
+	server, err := parseServer(o.URL, o.Token)
 	if err != nil {
 		return nil, err
 	}

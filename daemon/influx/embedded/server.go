@@ -137,7 +137,7 @@ func (s *Server) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if hopeless := (unmendable{}); errors.As(err, &hopeless) && !run.wasReady {
+		if errors.As(err, new(unmendable)) && !run.wasReady {
 			return err
 		}
 		if !run.readySince.IsZero() && time.Since(run.readySince) > steady {
