@@ -14,8 +14,8 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/config"
 )
 
-// exitError ends the program with status 1 when everything was said already.
-var exitError = errors.New("exit status 1")
+// errSaid ends the program with status 1: everything was said already.
+var errSaid = errors.New("said already")
 
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, version string, args []string, out, errOut io.Writer) int {
@@ -24,7 +24,7 @@ func Main(ctx context.Context, version string, args []string, out, errOut io.Wri
 	root.SetOut(out)
 	root.SetErr(errOut)
 	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, exitError) {
+		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(errOut, "Error:", err)
 		}
 		return 1
@@ -55,7 +55,7 @@ func checked(cmd *cobra.Command, cfg *config.Config, diags config.Diagnostics) (
 		return nil, err
 	}
 	if diags.HasErrors() {
-		return nil, exitError
+		return nil, errSaid
 	}
 	return cfg, nil
 }

@@ -27,7 +27,7 @@ and column; the exit status is 1 if there was one.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid.\n", path)
 			}
 			if failed {
-				return exitError
+				return errSaid
 			}
 			return nil
 		},

@@ -1,0 +1,92 @@
+# Vedette. `make run` starts it, `make test` proves it; each sets up what it needs.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+PREFIX  ?= /usr/local
+
+BIN     := bin
+TOOLS   := .tools
+PLUGINS := http-quality
+INFLUXD := daemon/influx/embedded/influxd
+
+# The programs and Debian packages that the tests need.
+TEST_PROGRAMS := nginx curl openssl
+TEST_PACKAGES := nginx-light curl openssl
+
+export PATH := $(PATH):/usr/sbin
+
+.PHONY: build run test lint generate bench fuzz vuln clean install test-packages
+
+build: $(BIN)/influxd ## Build the daemon, the plugins and the private InfluxDB into bin/
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vedette ./daemon
+	for p in $(PLUGINS); do go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/$$p ./plugins/$$p; done
+
+# InfluxDB 1.8 is a module of its own, so that its dependencies stay out of ours.
+$(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
+	@echo "Building InfluxDB 1.8.3, once: this takes about a minute."
+	go -C $(INFLUXD) build -trimpath -ldflags "-s -w -X main.version=1.8.3" \
+		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/cmd/influxd
+	@touch $@
+
+run: build ## Build everything and run the daemon with config.hcl
+	exec $(BIN)/vedette run
+
+test: build test-packages ## Run all tests with the race detector
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -race -timeout 20m ./...
+
+test-packages:
+	@missing=; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); \
+	else \
+		echo "The tests need these programs, which are missing:$$missing"; \
+		echo "On Debian and its like: sudo apt-get install $(TEST_PACKAGES)"; exit 1; \
+	fi
+
+lint: $(TOOLS)/staticcheck $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Check form, types, and that generated code is fresh
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt: $$unformatted"; exit 1; fi
+	go vet ./...
+	$(TOOLS)/staticcheck ./...
+	go mod tidy -diff
+	go -C $(INFLUXD) mod tidy -diff
+	go -C .ci/tools mod tidy -diff
+	cd sdk/wire && ../../$(TOOLS)/buf lint
+	@before=$$(cat sdk/wire/*.pb.go | sha256sum); $(MAKE) --no-print-directory generate; \
+	if [ "$$before" != "$$(cat sdk/wire/*.pb.go | sha256sum)" ]; then echo "sdk/wire/*.pb.go was not fresh: commit what make generate made"; exit 1; fi
+
+generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Make generated code anew
+	cd sdk/wire && ../../$(TOOLS)/buf generate
+
+$(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
+$(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
+$(TOOLS)/buf: PACKAGE := github.com/bufbuild/buf/cmd/buf
+$(TOOLS)/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
+$(TOOLS)/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
+	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
+
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./plugins/http-quality/probe
+
+FUZZTIME ?= 30s
+fuzz: ## Run every fuzz target for FUZZTIME
+	for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+vuln: $(TOOLS)/govulncheck ## Look for known vulnerabilities
+	$(TOOLS)/govulncheck ./...
+
+install: build ## Install below PREFIX, /usr/local by default
+	install -d $(DESTDIR)$(PREFIX)/lib/vedette $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN)/vedette $(BIN)/influxd $(addprefix $(BIN)/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/lib/vedette
+	ln -sf ../lib/vedette/vedette $(DESTDIR)$(PREFIX)/bin/vedette
+
+clean: ## Remove what was built; data/ stays
+	rm -rf $(BIN) $(TOOLS)

@@ -1,0 +1,85 @@
+package influx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer to a write, in bytes: InfluxDB needs a few hundred, and a page that
+// something on the way sends instead is not worth its memory.
+const maxAnswer = 64 << 10
+
+// parseServer checks the address of an InfluxDB and the token for it.
+func parseServer(server, token string) (*url.URL, error) {
+	// InfluxDB 1.x cuts the header at spaces, and a proxy or a log may cut it anywhere at other white space.
+	if strings.ContainsAny(token, " \t\r\n") {
+		return nil, errors.New("influxdb token: holds white space, which InfluxDB cannot read there; on 1.x choose a user " +
+			"and a password without")
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		// The error of url.Parse repeats the address, and with it a password that may stand there.
+		return nil, errors.New("influxdb url: not an address; it looks like http://127.0.0.1:8086")
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("influxdb url %q: not an http or https address; it looks like http://127.0.0.1:8086",
+			u.Redacted())
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("influxdb url %q: holds a user; give the token separately, on 1.x as user:password",
+			u.Redacted())
+	}
+	return u, nil
+}
+
+// newClient returns a client of its own: no redirect is followed, as none is legitimate on these paths and a followed
+// one turns a lost write into a page with status 200. ProxyFromEnvironment never sends loopback addresses to a proxy.
+func newClient(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			MaxIdleConns:          8,
+			MaxIdleConnsPerHost:   8,
+			IdleConnTimeout:       90 * time.Second,
+			ExpectContinueTimeout: time.Second,
+			ForceAttemptHTTP2:     true,
+		},
+	}
+}
+
+// boundedAnswers cuts every answer off after maxAnswer bytes.
+type boundedAnswers struct{ next http.RoundTripper }
+
+func (b boundedAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	return resp, nil
+}
+
+// secrets removes a token, and on 1.x the password in it, from words that are logged or shown.
+func secrets(token string) *strings.Replacer {
+	if token == "" {
+		return strings.NewReplacer()
+	}
+	pairs := []string{token, "[token]"}
+	if _, password, ok := strings.Cut(token, ":"); ok && password != "" {
+		pairs = append(pairs, password, "[password]")
+	}
+	return strings.NewReplacer(pairs...)
+}

@@ -1,0 +1,90 @@
+package embedded
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"text/template"
+)
+
+// launchHeader comes with every answer of the InfluxDB that this launch has started. It tells it from another one that
+// took the port meanwhile, before any password is sent.
+const launchHeader = "X-Vedette-Launch"
+
+var configTemplate = template.Must(template.New("influxdb.conf").Funcs(template.FuncMap{"quote": strconv.Quote}).
+	Parse(`# Written by vedette at each start: what is changed here is lost.
+
+reporting-disabled = true
+
+# The service for backup and restore cannot be switched off. It has no password, so it keeps to loopback, on a port that
+# the system chooses: two daemons on one machine do not meet there.
+bind-address = "127.0.0.1:0"
+
+[meta]
+  dir = {{quote .Meta}}
+  logging-enabled = false
+
+[data]
+  dir = {{quote .Data}}
+  wal-dir = {{quote .WAL}}
+  index-version = "tsi1"
+  # Every acknowledged write is on disk: the daemon forgets it then.
+  wal-fsync-delay = "0s"
+  # Statements may hold passwords.
+  query-log-enabled = false
+  # 0 is no limit. A limit would refuse points that are as good as the others.
+  max-series-per-database = 0
+  max-values-per-tag = 0
+  # A cache that is full makes InfluxDB answer 500, and the daemon waits: so a small one costs nothing but time.
+  cache-max-memory-size = "256m"
+  cache-snapshot-memory-size = "16m"
+  max-concurrent-compactions = 1
+  compact-throughput = "24m"
+  compact-throughput-burst = "48m"
+
+[coordinator]
+  write-timeout = "20s"
+
+[http]
+  bind-address = {{quote .Address}}
+  auth-enabled = true
+  # Flux in 1.8 opens connections of its own and knows no bound of memory; all that is shipped is InfluxQL.
+  flux-enabled = false
+  log-enabled = false
+  pprof-enabled = false
+
+[http.headers]
+  {{.Header}} = {{quote .Launch}}
+
+[logging]
+  format = "json"
+  level = "info"
+  suppress-logo = true
+
+[monitor]
+  store-enabled = false
+
+[subscriber]
+  enabled = false
+
+[continuous_queries]
+  log-enabled = false
+`))
+
+// config writes the configuration of one launch.
+func config(dir, address, launch string) ([]byte, error) {
+	var b bytes.Buffer
+	err := configTemplate.Execute(&b, map[string]string{
+		"Meta":    filepath.Join(dir, metaDir),
+		"Data":    filepath.Join(dir, "data"),
+		"WAL":     filepath.Join(dir, "wal"),
+		"Address": address,
+		"Header":  launchHeader,
+		"Launch":  launch,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the configuration of InfluxDB: %w", err)
+	}
+	return b.Bytes(), nil
+}

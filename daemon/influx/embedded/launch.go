@@ -1,0 +1,215 @@
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/backoff"
+	"github.com/vedette-monitor/vedette/daemon/process"
+)
+
+const loopback = "127.0.0.1"
+
+// launcher starts InfluxDB again and again, for one Run.
+type launcher struct {
+	*Server
+	binary, dir string // absolute
+	lock        *os.File
+	port        int // 0 until one is chosen
+	wasReady    bool
+	readySince  time.Time // of the process that runs now; zero when it is not ready
+}
+
+// once runs one process from its start to its end and says why it ended.
+func (l *launcher) once(ctx context.Context) error {
+	address, err := l.choosePort()
+	if err != nil {
+		return err
+	}
+	url := "http://" + address
+	c, err := ensureCredentials(l.dir, url)
+	if err != nil {
+		return unmendable{err}
+	}
+	launch := rand.Text()
+	text, err := config(l.dir, address, launch)
+	if err != nil {
+		return unmendable{err}
+	}
+	configFile := filepath.Join(l.dir, "influxdb.conf")
+	if err := writeFile(configFile, text); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.credentials, l.state.URL = c, url
+	l.mu.Unlock()
+
+	p, err := l.start(ctx, configFile)
+	if err != nil {
+		return err
+	}
+	if err := l.prepare(p.ctx, c, launch); err != nil && p.ctx.Err() == nil {
+		l.stop(p)
+		return err
+	}
+	if p.ctx.Err() == nil {
+		l.wasReady, l.readySince = true, time.Now()
+		l.logger.Info("InfluxDB is ready", "url", url, "pid", p.Pid())
+		l.enter(Ready, nil)
+		<-p.ctx.Done()
+	}
+	if ctx.Err() != nil {
+		l.stop(p)
+		return nil
+	}
+	<-p.Done()
+	return l.explain(p.Err(), p.output.reason())
+}
+
+// choosePort makes sure that the port is free, so that a taken one is an error about the port and not about InfluxDB.
+func (l *launcher) choosePort() (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(l.port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", l.taken()
+	} else if err != nil {
+		return "", unmendable{fmt.Errorf("start the embedded InfluxDB: %w: choose another port: influxdb { port = … }", err)}
+	}
+	l.port = listener.Addr().(*net.TCPAddr).Port
+	return listener.Addr().String(), listener.Close()
+}
+
+func (l *launcher) taken() error {
+	err := fmt.Errorf("start the embedded InfluxDB: port %d on %s is taken by another program: stop that program, or "+
+		"choose another port: influxdb { port = … }", l.port, loopback)
+	if l.options.Port == 0 && !l.wasReady {
+		l.port = 0 // it was ours to choose, and nobody knows it yet
+		return err
+	}
+	return unmendable{err}
+}
+
+// running is one InfluxDB.
+type running struct {
+	*process.Child
+	ctx    context.Context // ends with the process, or with the wish to stop it
+	output *output
+}
+
+func (l *launcher) start(ctx context.Context, configFile string) (*running, error) {
+	out := &output{logger: l.logger}
+	cmd := exec.Command(l.binary, "run", "-config", configFile)
+	cmd.Dir = l.dir
+	// Nothing else of the environment: every setting of InfluxDB can be overridden by a variable, authentication too.
+	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.ExtraFiles = []*os.File{l.lock}
+	cmd.WaitDelay = time.Second
+	// Its log is written ahead of every answer, so a kill loses nothing.
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		err = fmt.Errorf("start the embedded InfluxDB: %w", err)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOEXEC) || errors.Is(err, os.ErrPermission) {
+			return nil, unmendable{fmt.Errorf("%w: build it with: make build", err)}
+		}
+		return nil, err
+	}
+	l.mu.Lock()
+	l.state.PID = child.Pid()
+	l.mu.Unlock()
+
+	alive, died := context.WithCancel(ctx)
+	go func() {
+		<-child.Done()
+		l.mu.Lock()
+		l.state.PID = 0
+		l.mu.Unlock()
+		died()
+	}()
+	return &running{child, alive, out}, nil
+}
+
+// prepare waits until InfluxDB answers, and sets it up. It ends early when ctx does.
+func (l *launcher) prepare(ctx context.Context, c Credentials, launch string) error {
+	client := &http.Client{
+		Timeout:   5 * time.Second,
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}
+	for !answers(ctx, client, c.URL, launch) {
+		if err := sleep(ctx, 25*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	pause := backoff.Backoff{Base: 100 * time.Millisecond, Max: 5 * time.Second}
+	for {
+		err := provision(ctx, c, l.options.Retention, l.onStep)
+		if err == nil || errors.As(err, new(unmendable)) {
+			return err
+		}
+		if ctx.Err() == nil {
+			l.logger.Warn("InfluxDB cannot be set up yet", "error", err)
+			l.mu.Lock()
+			l.state.LastError = err.Error()
+			l.mu.Unlock()
+		}
+		if err := sleep(ctx, pause.Next()); err != nil {
+			return err
+		}
+	}
+}
+
+// answers says whether the InfluxDB of this launch is up.
+func answers(ctx context.Context, client *http.Client, url, launch string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/ping", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusNoContent && resp.Header.Get(launchHeader) == launch
+}
+
+// stop asks the process to end, and ends it if it does not.
+func (l *launcher) stop(p *running) {
+	// A failure to signal shows as a process that does not end, or is gone.
+	_ = p.Signal(syscall.SIGTERM)
+	deadline := time.NewTimer(l.options.StopTimeout)
+	defer deadline.Stop()
+	select {
+	case <-p.Done():
+		l.logger.Info("InfluxDB has stopped", "pid", p.Pid())
+		return
+	case <-deadline.C:
+	}
+	l.logger.Warn("InfluxDB does not stop; it is killed", "pid", p.Pid(), "waited", l.options.StopTimeout)
+	_ = p.Signal(syscall.SIGKILL)
+	<-p.Done()
+}
+
+// explain says why a process ended that nobody has stopped.
+func (l *launcher) explain(exit error, lastLines string) error {
+	if !l.wasReady && strings.Contains(lastLines, net.JoinHostPort(loopback, strconv.Itoa(l.port))+": bind: address already") {
+		return l.taken()
+	}
+	how := "exit status 0"
+	if exit != nil {
+		how = exit.Error()
+	}
+	if lastLines == "" {
+		return fmt.Errorf("InfluxDB ended: %s", how)
+	}
+	return fmt.Errorf("InfluxDB ended: %s: %s", how, lastLines)
+}

@@ -1,0 +1,174 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Setup1 makes databases, retention policies and users on an InfluxDB 1.x, with an administrator's token. All that it
+// does can be repeated: what is there as wanted stays untouched.
+type Setup1 struct{ reader *Reader }
+
+// NewSetup1 checks address and token; it sends nothing.
+func NewSetup1(url, token string) (*Setup1, error) {
+	reader, err := NewReader(ReaderOptions{URL: url, Token: token})
+	if err != nil {
+		return nil, err
+	}
+	return &Setup1{reader}, nil
+}
+
+// Close closes idle connections.
+func (s *Setup1) Close() { s.reader.Close() }
+
+// RetentionPolicy is a named part of a database whose points are deleted when they are older than Duration.
+type RetentionPolicy struct {
+	Name     string
+	Duration time.Duration // 0 keeps them for ever; otherwise at least an hour
+	Shard    time.Duration // how much time one shard covers; 0 lets it follow from Duration
+	Default  bool          // used where a query or a write names none
+}
+
+// shard follows InfluxDB's own rule, which it applies only when it creates a policy, not when it alters one.
+func (p RetentionPolicy) shard() time.Duration {
+	const day = 24 * time.Hour
+	switch {
+	case p.Shard != 0:
+		return p.Shard
+	case p.Duration == 0 || p.Duration > 180*day:
+		return 7 * day
+	case p.Duration >= 2*day:
+		return day
+	}
+	return time.Hour
+}
+
+// Database creates a database if it is not there, and brings each of the policies to what is wanted. InfluxDB creates
+// the policy autogen itself. Shortening a policy deletes points; policies that are not named stay as they are.
+func (s *Setup1) Database(ctx context.Context, name string, policies ...RetentionPolicy) error {
+	for _, p := range policies {
+		if p.Duration != 0 && p.Duration < time.Hour {
+			return fmt.Errorf("retention policy %q of database %q: %s is too short; InfluxDB keeps points at least 1h, "+
+				"or for ever with 0", p.Name, name, p.Duration)
+		}
+	}
+	if _, err := s.reader.Query(ctx, "CREATE DATABASE "+quoteName(name)); err != nil {
+		return fmt.Errorf("create database %q: %w", name, err)
+	}
+	for _, p := range policies {
+		if err := s.policy(ctx, name, p); err != nil {
+			return fmt.Errorf("set retention policy %q of database %q: %w", p.Name, name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Setup1) policy(ctx context.Context, database string, want RetentionPolicy) error {
+	have, err := s.policies(ctx, database)
+	if err != nil {
+		return err
+	}
+	want.Shard = want.shard()
+	verb := "CREATE"
+	if p, ok := have[want.Name]; ok {
+		if p.Duration == want.Duration && p.Shard == want.Shard && (p.Default || !want.Default) {
+			return nil
+		}
+		verb = "ALTER"
+	}
+	statement := fmt.Sprintf("%s RETENTION POLICY %s ON %s DURATION %s REPLICATION 1 SHARD DURATION %s",
+		verb, quoteName(want.Name), quoteName(database), duration(want.Duration), duration(want.Shard))
+	if want.Default {
+		statement += " DEFAULT"
+	}
+	_, err = s.reader.Query(ctx, statement)
+	return err
+}
+
+func (s *Setup1) policies(ctx context.Context, database string) (map[string]RetentionPolicy, error) {
+	tables, err := s.reader.Query(ctx, "SHOW RETENTION POLICIES ON "+quoteName(database))
+	if err != nil {
+		return nil, err
+	}
+	have := map[string]RetentionPolicy{}
+	for _, table := range tables {
+		for _, row := range table.Rows {
+			var p RetentionPolicy
+			for i, column := range table.Columns {
+				var err error
+				switch column {
+				case "name":
+					p.Name = row[i].String()
+				case "duration":
+					p.Duration, err = time.ParseDuration(row[i].String())
+				case "shardGroupDuration":
+					p.Shard, err = time.ParseDuration(row[i].String())
+				case "default":
+					p.Default, _ = row[i].Bool()
+				}
+				if err != nil {
+					return nil, fmt.Errorf("understand the %s of retention policy %q: %w", column, p.Name, err)
+				}
+			}
+			have[p.Name] = p
+		}
+	}
+	return have, nil
+}
+
+// Admin creates an administrator. The first one of a server is created without any authority, which is how a server
+// with authentication begins; later ones with that of the token.
+func (s *Setup1) Admin(ctx context.Context, name, password string) error {
+	_, err := s.reader.Query(ctx, createUser(name, password)+" WITH ALL PRIVILEGES")
+	if err != nil {
+		return fmt.Errorf("create administrator %q: %w", name, err)
+	}
+	return nil
+}
+
+// Privilege is what a user may do in one database.
+type Privilege string
+
+// The privileges of InfluxDB 1.x.
+const (
+	Read  Privilege = "READ"
+	Write Privilege = "WRITE"
+	All   Privilege = "ALL"
+)
+
+// User creates a user that is no administrator, gives it this password if it has another, and grants the privilege on
+// the database.
+func (s *Setup1) User(ctx context.Context, name, password string, p Privilege, database string) error {
+	_, err := s.reader.Query(ctx, createUser(name, password))
+	var refused *QueryError
+	if errors.As(err, &refused) && refused.Status == http.StatusOK && refused.Message == "user already exists" {
+		_, err = s.reader.Query(ctx, "SET PASSWORD FOR "+quoteName(name)+" = "+quoteText(password))
+	}
+	if err != nil {
+		return fmt.Errorf("create user %q: %w", name, err)
+	}
+	statement := fmt.Sprintf("GRANT %s ON %s TO %s", p, quoteName(database), quoteName(name))
+	if _, err := s.reader.Query(ctx, statement); err != nil {
+		return fmt.Errorf("grant %s on database %q to user %q: %w", p, database, name, err)
+	}
+	return nil
+}
+
+func createUser(name, password string) string {
+	return "CREATE USER " + quoteName(name) + " WITH PASSWORD " + quoteText(password)
+}
+
+var (
+	nameEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	textEscapes = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`)
+)
+
+func quoteName(name string) string { return `"` + nameEscapes.Replace(name) + `"` }
+func quoteText(text string) string { return `'` + textEscapes.Replace(text) + `'` }
+
+// duration writes d for InfluxQL, which reads whole units only and takes 0s for ever.
+func duration(d time.Duration) string { return fmt.Sprintf("%ds", int64(d/time.Second)) }

@@ -1,0 +1,114 @@
+package influx
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// verdict is what one answer means for the lines of its request.
+type verdict int
+
+const (
+	stored        verdict = iota
+	unsettled             // the server, or the way to it, is unwell: the same body again, later
+	misconfigured         // as unsettled, and only a person can change it
+	tooLarge              // the same lines in smaller requests
+	refused               // at least one line is bad, and InfluxDB does not say which
+	expired               // some lines are older than the retention policy, the others were stored
+)
+
+// answer is one answer of InfluxDB, understood.
+type answer struct {
+	verdict verdict
+	reason  string // in words, with the status
+	partial bool   // refused: the good lines of the batch were stored
+	dropped int    // expired: how many lines
+	wait    time.Duration
+}
+
+var (
+	// InfluxDB 1.x and 2.x count the lines in the first form, newer releases of both in the second.
+	beyondRetention  = regexp.MustCompile(`points beyond retention policy dropped=(\d+)`)
+	outsideRetention = regexp.MustCompile(`dropped (\d+) points outside retention policy`)
+)
+
+// judge understands an answer with a status. Only 204 is a success: a proxy's page comes with 200, and a write that was
+// redirected was not made.
+func judge(status int, header http.Header, message string, now time.Time) answer {
+	if message == "" {
+		message = http.StatusText(status)
+	}
+	a := answer{
+		verdict: unsettled,
+		reason:  fmt.Sprintf("%d: %s", status, shorten(message)),
+		wait:    retryAfter(header, now),
+	}
+	// What something between us and InfluxDB says about a request is no judgement of the lines in it.
+	page := isPage(header)
+	switch {
+	case status == http.StatusNoContent:
+		return answer{verdict: stored}
+	case status == http.StatusRequestEntityTooLarge:
+		a.verdict = tooLarge
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
+		a.verdict = misconfigured
+	case page:
+		a.reason = fmt.Sprintf("%d with a web page: something between here and InfluxDB answers", status)
+	case status < 400:
+		a.reason = fmt.Sprintf("%d instead of 204: is this the address of an InfluxDB? (%s)", status, shorten(message))
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity, status == http.StatusInternalServerError:
+		if dropped, ok := droppedByRetention(message); ok {
+			a.verdict, a.dropped = expired, dropped
+		} else if status != http.StatusInternalServerError || strings.Contains(message, "field type conflict") {
+			a.verdict = refused
+			a.partial = strings.Contains(message, "partial write")
+		}
+	}
+	return a
+}
+
+func isPage(header http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	return kind == "text/html"
+}
+
+// droppedByRetention reads how many lines were too old, if that is all that the message complains about.
+func droppedByRetention(message string) (int, bool) {
+	for _, form := range []*regexp.Regexp{beyondRetention, outsideRetention} {
+		if m := form.FindStringSubmatch(message); m != nil {
+			n, err := strconv.Atoi(m[1])
+			return n, err == nil && n > 0
+		}
+	}
+	return 0, false
+}
+
+// retryAfter reads how long the server asks to be left alone: in seconds or until a date. 0 means that it does not.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}
+
+// shorten keeps words that are shown or stored from growing with what a server sends; it cuts between characters.
+func shorten(words string) string {
+	const longest = 1000
+	words = strings.TrimSpace(words)
+	if len(words) > longest {
+		words = strings.ToValidUTF8(words[:longest], "") + "…"
+	}
+	return words
+}

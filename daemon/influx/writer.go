@@ -1,0 +1,181 @@
+package influx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
+	"github.com/klauspost/compress/gzip"
+)
+
+const (
+	// maxLines and maxBody bound one request: points, and bytes before compression. A single longer line goes alone.
+	maxLines = 5000
+	maxBody  = 4 << 20
+
+	defaultTimeout = 30 * time.Second
+)
+
+// WriterOptions say where to write and what to do with what is refused.
+type WriterOptions struct {
+	URL    string // http://127.0.0.1:8086
+	Token  string // on 1.x user:password
+	Org    string // 2.x only; 1.x ignores it
+	Bucket string // on 1.x database or database/policy
+
+	// Reject sets one line aside for good, with InfluxDB's reason. The rejection counts once Reject has returned nil;
+	// until then the Writer asks again. It may be called from several goroutines if Write is.
+	Reject func(line []byte, reason string) error
+
+	// Plain sends bodies without compression.
+	Plain bool
+	// Timeout bounds one request; 0 means 30 s.
+	Timeout time.Duration
+}
+
+// Writer delivers lines to one bucket. It is safe for concurrent use.
+type Writer struct {
+	service influxhttp.Service
+	client  *http.Client
+	target  string // the whole address that is posted to
+	reject  func(line []byte, reason string) error
+	plain   bool
+	redact  func(string) string
+	waits   waits
+	state   tracker
+	gzips   sync.Pool
+}
+
+// waits are the pauses between tries.
+type waits struct {
+	base, max     time.Duration // bounds of the back-off
+	configuration time.Duration // after an answer that only a person can change
+	longestAsked  time.Duration // the longest Retry-After that is believed
+}
+
+var defaultWaits = waits{
+	base:          100 * time.Millisecond,
+	max:           30 * time.Second,
+	configuration: 30 * time.Second,
+	longestAsked:  time.Hour,
+}
+
+// NewWriter checks the options; it sends nothing.
+func NewWriter(o WriterOptions) (*Writer, error) {
+	server, err := parseServer(o.URL, o.Token)
+	if err != nil {
+		return nil, err
+	}
+	if o.Bucket == "" {
+		return nil, errors.New("influxdb writer: no bucket; on 1.x it is database or database/policy")
+	}
+	if o.Reject == nil {
+		return nil, errors.New("influxdb writer: no Reject function for the lines that InfluxDB refuses")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	target := server.JoinPath("api/v2/write")
+	target.RawQuery = url.Values{"org": {o.Org}, "bucket": {o.Bucket}, "precision": {"ns"}}.Encode()
+
+	client := newClient(o.Timeout)
+	client.Transport = boundedAnswers{client.Transport.(*http.Transport)}
+	w := &Writer{
+		client: client,
+		target: target.String(),
+		reject: o.Reject,
+		plain:  o.Plain,
+		redact: secrets(o.Token).Replace,
+		waits:  defaultWaits,
+	}
+	var authorization string
+	if o.Token != "" {
+		authorization = "Token " + o.Token
+	}
+	w.service = influxhttp.NewService(server.String(), authorization,
+		influxhttp.DefaultOptions().SetHTTPClient(client).SetApplicationName("vedette"))
+	w.gzips.New = func() any {
+		// The level is valid, so there is no error.
+		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		return z
+	}
+	w.state.set(Idle, time.Now())
+	return w, nil
+}
+
+// Close closes idle connections. The Writer may be used afterwards.
+func (w *Writer) Close() {
+	w.client.Transport.(boundedAnswers).next.(*http.Transport).CloseIdleConnections()
+}
+
+// Result counts what became of the lines of one Write. After an error it counts what was settled before it.
+type Result struct {
+	Stored   int // InfluxDB has them
+	Rejected int // InfluxDB refused them and Reject took them
+	Expired  int // older than the retention policy: InfluxDB would delete them at once
+	Requests int // sent for it, repeats and bisection included
+}
+
+// Write returns when every line is settled, or with ctx's error when ctx has ended. Each line is one point in line
+// protocol, with its timestamp in nanoseconds; a trailing newline is optional. After an error the caller brings all
+// lines again. The lines must not change while Write runs.
+func (w *Writer) Write(ctx context.Context, lines [][]byte) (Result, error) {
+	d := delivery{w: w}
+	lines, err := d.setUnsendableAside(ctx, lines)
+	for err == nil && len(lines) > 0 {
+		n := fitting(lines)
+		err = d.settle(ctx, lines[:n], whole)
+		lines = lines[n:]
+	}
+	if err != nil {
+		return d.Result, fmt.Errorf("write to influxdb: %w", err)
+	}
+	return d.Result, nil
+}
+
+// fitting returns how many of the lines go into one request.
+func fitting(lines [][]byte) int {
+	size := 0
+	for i, line := range lines {
+		size += len(line) + 1
+		if i == maxLines || (i > 0 && size > maxBody) {
+			return i
+		}
+	}
+	return len(lines)
+}
+
+// body joins the lines and compresses them.
+func (w *Writer) body(lines [][]byte) ([]byte, error) {
+	size := 0
+	for _, line := range lines {
+		size += len(line) + 1
+	}
+	plain := make([]byte, 0, size)
+	for _, line := range lines {
+		plain = append(plain, line...)
+		if line[len(line)-1] != '\n' {
+			plain = append(plain, '\n')
+		}
+	}
+	if w.plain {
+		return plain, nil
+	}
+	var packed bytes.Buffer
+	z := w.gzips.Get().(*gzip.Writer)
+	defer w.gzips.Put(z)
+	z.Reset(&packed)
+	if _, err := z.Write(plain); err != nil {
+		return nil, fmt.Errorf("compress %d lines: %w", len(lines), err)
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("compress %d lines: %w", len(lines), err)
+	}
+	return packed.Bytes(), nil
+}
