@@ -90,7 +90,8 @@ func hidesSecret(value string) bool {
 	if err != nil {
 		return true
 	}
-	return strings.Contains(plain, "@") && strings.Contains(plain, "/") || strings.ContainsAny(plain, "=%") && isSecretName(value)
+	hasUser := strings.Contains(plain, "@") && strings.Contains(plain, "/")
+	return hasUser || strings.ContainsAny(plain, "=%") && isSecretName(value)
 }
 
 // escapeUnfit makes a path or a query fit for a request line: what url.Parse lets through and HTTP does not is escaped.
@@ -126,7 +127,8 @@ func quote(s string) string {
 	return quoted
 }
 
-// printable replaces what does not belong on a line of text (control and format characters, broken UTF-8) and bounds the length.
+// printable replaces what does not belong on a line of text (control and format characters, broken UTF-8) and bounds the
+// length.
 func printable(s string, limit int) string {
 	cut := clip(s, limit)
 	clean := strings.Map(func(r rune) rune {

@@ -36,7 +36,8 @@ type curlSays struct {
 func askCurl(t *testing.T, args ...string) curlSays {
 	t.Helper()
 	args = append([]string{
-		"-q", "--silent", "--noproxy", "*", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{json}", "--user-agent", DefaultUserAgent,
+		"-q", "--silent", "--noproxy", "*", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{json}",
+		"--user-agent", DefaultUserAgent,
 	}, args...)
 	out, err := exec.Command("curl", args...).Output()
 	var exit *exec.ExitError

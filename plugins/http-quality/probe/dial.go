@@ -105,7 +105,9 @@ func (r *run) dialInTurn(ctx context.Context, addrs []netip.Addr, port uint16) (
 			now := time.Now()
 			dialer.Deadline = now.Add(max(r.deadline.Sub(now)/time.Duration(left), minAttempt))
 		}
-		conn, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, netip.AddrPortFrom(addr, port))
+		// Not DialTCP, which binds the socket before it connects, even to no address (Go 1.26): a port bound so serves one
+		// destination at a time, and those of a few hundred probes a second run out.
+		conn, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, port).String())
 		if err == nil {
 			return conn, nil
 		}

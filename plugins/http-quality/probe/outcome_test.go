@@ -100,7 +100,7 @@ func TestBadServersHaveTheRightOutcomeAndPhase(t *testing.T) {
 	answer := func(text string) func(net.Conn) {
 		return afterRequest(func(conn net.Conn) { conn.Write([]byte(text)) })
 	}
-	const short = 300 * time.Millisecond // the timeout of those that never answer
+	const short = 600 * time.Millisecond // the timeout of those that never answer
 	for _, c := range []struct {
 		name    string
 		serve   func(net.Conn)
@@ -109,7 +109,7 @@ func TestBadServersHaveTheRightOutcomeAndPhase(t *testing.T) {
 		ended   Phase
 		text    string
 	}{
-		{"accepts and says nothing", drain, short, OutcomeTimeout, PhaseWait, "no answer within 300ms: waiting for the first byte"},
+		{"accepts and says nothing", drain, short, OutcomeTimeout, PhaseWait, "no answer within 600ms: waiting for the first byte"},
 		{"closes without an answer", afterRequest(func(net.Conn) {}), 0, OutcomeReceive, PhaseWait, "connection closed"},
 		{"resets without an answer", afterRequest(reset), 0, OutcomeReceive, PhaseWait, "connection reset by peer"},
 		{"half a status line", answer("HTTP/1.1 20"), 0, OutcomeReceive, PhaseTransfer, "connection closed within the status line"},
@@ -229,8 +229,8 @@ func TestResetBeforeOrWithinTheHandshakeIsTLS(t *testing.T) {
 func TestSilentHandshakeTimesOut(t *testing.T) {
 	leavesNothing(t)
 	at := listen(t, "127.0.0.1:0", drain)
-	res := runTarget(t, Target{URL: parseURL(t, "https://"+at.String()), Timeout: 200 * time.Millisecond})
-	wantOutcome(t, res, OutcomeTimeout, PhaseTLS, "no answer within 200ms: shaking hands")
+	res := runTarget(t, Target{URL: parseURL(t, "https://"+at.String()), Timeout: 600 * time.Millisecond})
+	wantOutcome(t, res, OutcomeTimeout, PhaseTLS, "no answer within 600ms: shaking hands")
 	if !res.Last().Connected.Reached {
 		t.Error("connect was lost")
 	}
@@ -361,7 +361,7 @@ func TestCancelledContextEndsEveryPhaseAtOnce(t *testing.T) {
 			}
 			p := newProber(t, target)
 			ctx, cancel := context.WithCancel(context.Background())
-			timer := time.AfterFunc(200*time.Millisecond, cancel)
+			timer := time.AfterFunc(500*time.Millisecond, cancel)
 			defer timer.Stop()
 			res := p.Run(ctx)
 			checkResult(t, res)
@@ -369,10 +369,10 @@ func TestCancelledContextEndsEveryPhaseAtOnce(t *testing.T) {
 			if !errors.Is(res.Err, context.Canceled) || res.Total > patience {
 				t.Errorf("after %v: %v", res.Total, res.Err)
 			}
-			ctx, cancel = context.WithTimeout(context.Background(), 100*time.Millisecond)
+			ctx, cancel = context.WithTimeout(context.Background(), 500*time.Millisecond)
 			defer cancel()
 			res = p.Run(ctx)
-			wantOutcome(t, res, OutcomeTimeout, c.ended, "no answer within 100ms: "+c.ended.doing())
+			wantOutcome(t, res, OutcomeTimeout, c.ended, "no answer within 500ms: "+c.ended.doing())
 			if !errors.Is(res.Err, context.DeadlineExceeded) || res.Total > patience {
 				t.Errorf("after %v: %v", res.Total, res.Err)
 			}

@@ -131,7 +131,8 @@ func (r *run) open(q *request) (net.Conn, *Error) {
 	return secured, nil
 }
 
-// exchange sends q over conn and reads the answer.
+// exchange sends q over conn and reads the answer. It reads nothing before all is sent, and does not send Expect: a server
+// that refuses a long body by closing early is a failure to send, as what it may have said is often lost to the reset.
 func (r *run) exchange(q *request, conn net.Conn) *Error {
 	n, err := conn.Write(q.wire)
 	r.hop.RequestSize = int64(n)

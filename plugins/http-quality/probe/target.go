@@ -53,9 +53,10 @@ type Target struct {
 	URL *url.URL // http or https; a user in it is sent as basic authorization
 
 	Method string // GET if empty
-	// Header replaces the fields of the same name that a probe sends by itself; an empty value for User-Agent or Accept
-	// omits that field. As curl, a probe sends Accept */* and neither Accept-Encoding nor Connection by itself.
-	// Authorization and Cookie go to the target's own scheme, host and port only, Host only to its host.
+	// Header replaces the fields of the same name that a probe sends by itself; an empty value for User-Agent, Accept or
+	// Host omits that field. As curl, a probe sends Accept */* and neither Accept-Encoding nor Connection by itself.
+	// When a redirect is followed, Authorization and Cookie go to the target's own scheme, host and port only, and Host
+	// to its host only; all other fields go wherever the redirect leads.
 	Header    []Field
 	UserAgent string
 	Body      []byte
@@ -65,7 +66,7 @@ type Target struct {
 	MaxBody      int64         // bytes; a longer body ends the probe with OutcomeBody
 
 	Family   Family
-	Resolver netip.AddrPort // the DNS server to ask; if unset, the system's, after /etc/hosts
+	Resolver netip.AddrPort // the DNS server to ask, else the system's; /etc/hosts is read before either
 
 	RootCAs            *x509.CertPool // the system's if nil
 	ServerName         string         // for SNI and verification on the target's own host, in place of its name
