@@ -16,6 +16,9 @@ INFLUXD := daemon/influx/embedded/influxd
 TEST_PROGRAMS := nginx curl openssl
 TEST_PACKAGES := nginx-light curl openssl
 
+# What make generate writes.
+GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md $(PLUGINS:%=plugins/%/README.md)
+
 export PATH := $(PATH):/usr/sbin
 
 .PHONY: build run test lint generate bench fuzz vuln clean install test-packages
@@ -55,11 +58,14 @@ lint: $(TOOLS)/staticcheck $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-g
 	go -C $(INFLUXD) mod tidy -diff
 	go -C .ci/tools mod tidy -diff
 	cd sdk/wire && ../../$(TOOLS)/buf lint
-	@before=$$(cat sdk/wire/*.pb.go | sha256sum); $(MAKE) --no-print-directory generate; \
-	if [ "$$before" != "$$(cat sdk/wire/*.pb.go | sha256sum)" ]; then echo "sdk/wire/*.pb.go was not fresh: commit what make generate made"; exit 1; fi
+	@before=$$(cat $(GENERATED) | sha256sum); $(MAKE) --no-print-directory generate; \
+	if [ "$$before" != "$$(cat $(GENERATED) | sha256sum)" ]; then echo "generated files were not fresh; make generate has written them anew"; exit 1; fi
 
-generate: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Make generated code anew
+generate: build $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Make generated code and pages anew
 	cd sdk/wire && ../../$(TOOLS)/buf generate
+	$(BIN)/vedette docs configuration >docs/configuration.md
+	$(BIN)/vedette docs schema >docs/schema.md
+	for p in $(PLUGINS); do .ci/reference plugins/$$p/README.md $(BIN)/vedette plugin docs $$p; done
 
 $(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
 $(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck

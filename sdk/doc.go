@@ -45,5 +45,5 @@
 //	`hcl:"name,label"`             within a block's struct, the block's label
 //	`doc:"…"`                      what it means: required on all but labels
 //
-// Attributes are strings, bools, ints, floats, time.Durations, and lists and string-keyed maps of these.
+// Attributes are strings, bools, ints, floats, time.Durations, Paths, and lists and string-keyed maps of these.
 package sdk

@@ -41,6 +41,10 @@ type Collector interface {
 	Collect(ctx context.Context, out Emitter) error
 }
 
+// Path is the type of an attribute that names a file or directory. A relative one is relative to the file of the
+// configuration that it stands in; the plugin gets it absolute.
+type Path string
+
 // Emitter takes points.
 type Emitter interface {
 	// Emit sends the point on its way. A point without a time gets that of the tick's start. While the daemon can not

@@ -131,8 +131,11 @@ func typeOf(t reflect.Type) (wire.Type, error) {
 }
 
 func simpleTypeOf(t reflect.Type) (wire.Type, error) {
-	if t == reflect.TypeFor[time.Duration]() {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
 		return wire.TypeDuration, nil
+	case reflect.TypeFor[Path]():
+		return wire.TypePath, nil
 	}
 	switch t.Kind() {
 	case reflect.String:

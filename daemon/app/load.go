@@ -19,6 +19,14 @@ func Load(path string) (*config.Config, config.Diagnostics) {
 	return config.Load(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) })
 }
 
+// Catalog returns the plugins of a directory, by default that of this program.
+func Catalog(dir string) *supervisor.Catalog {
+	if dir == "" {
+		dir = config.ProgramDir()
+	}
+	return supervisor.NewCatalog(dir)
+}
+
 // NewReader returns a reader of the InfluxDB of a configuration, whether a daemon runs or not.
 func NewReader(cfg *config.Config) (*influx.Reader, error) {
 	if cfg.InfluxDB.Embedded {

@@ -22,9 +22,36 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
+// Block documents a block of the configuration.
+type Block struct {
+	Name, Doc string
+	Schema    wire.Schema
+}
+
+// Blocks documents the daemon's own blocks.
+func Blocks() []Block {
+	return []Block{
+		{"vantage", "Where this daemon looks from. Every argument is a tag on every point; without `host` it is the name of the machine. " +
+			"Tags that people group by are `isp` and `idc`. At most once.", wire.Schema{}},
+		{"daemon", "The daemon itself. At most once.", daemonSchema},
+		{"influxdb", "Where points go. Without this block it is the private InfluxDB. At most once.", influxdbSchema},
+		{"plugin", "`plugin \"NAME\" { … }` runs a plugin; any number of times. The label names the instance, and the program unless " +
+			"`source` does. These arguments are the daemon's; the others are the plugin's own.", pluginSchema},
+	}
+}
+
+// ProgramDir is the directory of this program, where its plugins are unless the configuration says otherwise.
+func ProgramDir() string {
+	program, err := os.Executable()
+	if err != nil {
+		return "."
+	}
+	return filepath.Dir(program)
+}
+
 var daemonSchema = wire.Schema{Attributes: []wire.Attribute{
-	{Name: "data_dir", Type: wire.TypeString, Default: "data", Doc: "Directory of all that the daemon keeps, relative to this file."},
-	{Name: "plugin_dir", Type: wire.TypeString, Doc: "Directory of the plugins; by default that of the vedette program."},
+	{Name: "data_dir", Type: wire.TypePath, Doc: "Directory of all that the daemon keeps; by default `data` beside the configuration."},
+	{Name: "plugin_dir", Type: wire.TypePath, Doc: "Directory of the plugins; by default that of the vedette program."},
 	{Name: "listen", Type: wire.TypeString, Default: "127.0.0.1:8420", Doc: "Loopback address of /healthz."},
 	{Name: "log_level", Type: wire.TypeString, Default: "info", Doc: "trace, debug, info, warn or error."},
 	{Name: "log_format", Type: wire.TypeString, Default: "text", Doc: "text or json."},
@@ -102,12 +129,16 @@ func (d *decoder) daemon(block *hcl.Block, base string) Daemon {
 		LogFormat string `json:"log_format"`
 	}
 	b.value.into(&v)
-	cfg := Daemon{Listen: v.Listen, LogLevel: v.LogLevel, LogFormat: v.LogFormat}
-	cfg.DataDir = d.path(b, "data_dir", v.DataDir, base)
-	if v.PluginDir != "" {
-		cfg.PluginDir = d.path(b, "plugin_dir", v.PluginDir, base)
-	} else if program, err := os.Executable(); err == nil {
-		cfg.PluginDir = filepath.Dir(program)
+	cfg := Daemon(v)
+	if cfg.DataDir == "" {
+		dir, err := filepath.Abs(filepath.Join(base, "data"))
+		if err != nil {
+			d.fail(b.at("data_dir"), "No data directory", "The directory of the configuration can not be found: %s. Set data_dir.", err)
+		}
+		cfg.DataDir = dir
+	}
+	if cfg.PluginDir == "" {
+		cfg.PluginDir = ProgramDir()
 	}
 	host, port, err := net.SplitHostPort(v.Listen)
 	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
@@ -118,21 +149,6 @@ func (d *decoder) daemon(block *hcl.Block, base string) Daemon {
 	d.oneOf(b, "log_level", v.LogLevel, "trace", "debug", "info", "warn", "error")
 	d.oneOf(b, "log_format", v.LogFormat, "text", "json")
 	return cfg
-}
-
-// path makes a path absolute: it is relative to the file that names it, and a default to the base directory.
-func (d *decoder) path(b *decoded, name, path, base string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	if r, ok := b.ranges[name]; ok {
-		base = filepath.Dir(r.Filename)
-	}
-	absolute, err := filepath.Abs(filepath.Join(base, path))
-	if err != nil {
-		d.fail(b.at(name), "Path can not be resolved", "Making %q absolute: %s.", path, err)
-	}
-	return absolute
 }
 
 func (d *decoder) oneOf(b *decoded, name, value string, choices ...string) {
@@ -201,8 +217,11 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	sourceRange := block.LabelRanges[0]
 	if v.Source != nil {
 		p.Source, sourceRange = *v.Source, own.at("source")
-		if strings.ContainsRune(p.Source, filepath.Separator) {
-			p.Source = d.path(own, "source", p.Source, "")
+		if strings.ContainsRune(p.Source, filepath.Separator) && !filepath.IsAbs(p.Source) {
+			p.Source = filepath.Join(filepath.Dir(sourceRange.Filename), p.Source)
+			if absolute, err := filepath.Abs(p.Source); err == nil {
+				p.Source = absolute
+			}
 		}
 	}
 	if !tagName.MatchString(name) {

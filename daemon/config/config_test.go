@@ -35,6 +35,7 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 					{Name: "url", Type: "string", Required: true, Doc: "x"},
 					{Name: "timeout", Type: "duration", Default: "10s", Doc: "x"},
 					{Name: "labels", Type: "map(string)", Doc: "x"},
+					{Name: "ca_file", Type: "path", Doc: "x"},
 				},
 				Blocks: []wire.Block{{Name: "expect", Single: true, Doc: "x", Schema: wire.Schema{Attributes: []wire.Attribute{
 					{Name: "status", Type: "list(string)", Default: `["2xx", "3xx"]`, Doc: "x"},
@@ -119,6 +120,7 @@ plugin "http-quality" {
   target "shop" {
     url = "https://shop.example.com/"
     labels = { app = "网上商城" }
+    ca_file = "certs/ca.pem"
     expect {}
   }
 }
@@ -153,7 +155,7 @@ plugin "second" {
 	if second.Source != "http-quality" || second.Enabled || second.Interval != time.Minute || second.Timeout != 90*time.Second {
 		t.Errorf("second plugin is %+v", second)
 	}
-	want := `{"target":[{"expect":{"status":["2xx","3xx"]},"labels":{"app":"网上商城"},"name":"shop","timeout":10,"url":"https://shop.example.com/"}],"workers":64}`
+	want := `{"target":[{"ca_file":"` + dir + `/certs/ca.pem","expect":{"status":["2xx","3xx"]},"labels":{"app":"网上商城"},"name":"shop","timeout":10,"url":"https://shop.example.com/"}],"workers":64}`
 	if string(first.Config) != want {
 		t.Errorf("the plugin gets %s\nwant %s", first.Config, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -140,7 +141,7 @@ func (d *decoder) value(a *hcl.Attribute, typ wire.Type) (any, bool) {
 	if diags.HasErrors() || v.IsNull() || !v.IsWhollyKnown() {
 		return nil, false
 	}
-	result, err := convertTo(v, typ)
+	result, err := convertTo(v, typ, filepath.Dir(a.Range.Filename))
 	if err != nil {
 		d.fail(a.Expr.Range(), "Invalid value", "The argument %q is wrong: %s.", a.Name, err)
 		return nil, false
@@ -159,7 +160,7 @@ func (d *decoder) defaultValue(a wire.Attribute) any {
 		}
 		d.diags = append(d.diags, diags...)
 	}
-	result, err := convertTo(v, a.Type)
+	result, err := convertTo(v, a.Type, "")
 	if err != nil {
 		d.fail(hcl.Range{Filename: "default of " + a.Name}, "Invalid default", "The plugin's own default %q is wrong: %s.", a.Default, err)
 	}
@@ -172,10 +173,11 @@ var ctyTypes = map[wire.Type]cty.Type{
 	wire.TypeInt:      cty.Number,
 	wire.TypeFloat:    cty.Number,
 	wire.TypeDuration: cty.String,
+	wire.TypePath:     cty.String,
 }
 
-// convertTo makes the value fit the type and ready to be JSON.
-func convertTo(v cty.Value, typ wire.Type) (any, error) {
+// convertTo makes the value fit the type and ready to be JSON. A relative path is relative to the directory.
+func convertTo(v cty.Value, typ wire.Type, dir string) (any, error) {
 	if element, ok := elementOf(typ, "list"); ok {
 		v, err := convert.Convert(v, cty.List(ctyTypes[element]))
 		if err != nil {
@@ -183,7 +185,7 @@ func convertTo(v cty.Value, typ wire.Type) (any, error) {
 		}
 		list := []any{}
 		for _, e := range v.AsValueSlice() {
-			converted, err := convertTo(e, element)
+			converted, err := convertTo(e, element, dir)
 			if err != nil {
 				return nil, err
 			}
@@ -198,7 +200,7 @@ func convertTo(v cty.Value, typ wire.Type) (any, error) {
 		}
 		object := map[string]any{}
 		for key, e := range v.AsValueMap() {
-			if object[key], err = convertTo(e, element); err != nil {
+			if object[key], err = convertTo(e, element, dir); err != nil {
 				return nil, fmt.Errorf("%q: %w", key, err)
 			}
 		}
@@ -221,6 +223,12 @@ func convertTo(v cty.Value, typ wire.Type) (any, error) {
 	case wire.TypeDuration:
 		duration, err := ParseDuration(v.AsString())
 		return duration.Seconds(), err
+	case wire.TypePath:
+		path := v.AsString()
+		if path == "" || filepath.IsAbs(path) {
+			return path, nil
+		}
+		return filepath.Abs(filepath.Join(dir, path))
 	case wire.TypeInt:
 		n, accuracy := v.AsBigFloat().Int64()
 		if accuracy != big.Exact {

@@ -32,7 +32,7 @@ type targetConfig struct {
 	MaxRedirects       int               `hcl:"max_redirects" default:"10" doc:"How many redirects are followed; with 0 a redirect is the answer."`
 	MaxBody            int64             `hcl:"max_body" default:"10485760" doc:"The longest body that is read, in bytes; a longer one ends the probe."`
 	Family             string            `hcl:"family" default:"any" doc:"ipv4, ipv6, or any: both, and the one that connects first."`
-	CAFile             string            `hcl:"ca_file,optional" doc:"Certificates to trust instead of the system's, in PEM; an absolute path."`
+	CAFile             sdk.Path          `hcl:"ca_file,optional" doc:"Certificates to trust instead of the system's, in PEM."`
 	ServerName         string            `hcl:"server_name,optional" doc:"Name to ask for and to verify in TLS instead of the address's."`
 	InsecureSkipVerify bool              `hcl:"insecure_skip_verify" default:"false" doc:"Report certificates without judging them."`
 	Expect             *expectConfig     `hcl:"expect,block" doc:"What makes an answer a good one."`
@@ -111,7 +111,7 @@ func (c *targetConfig) pool() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(c.CAFile)
+	pem, err := os.ReadFile(string(c.CAFile))
 	if err != nil {
 		return nil, err
 	}

@@ -39,13 +39,15 @@ type Schema struct {
 // list(string), map(int).
 type Type string
 
-// The simple types. In the JSON that a plugin gets, a duration is a number of seconds.
+// The simple types. In the JSON that a plugin gets, a duration is a number of seconds, and a path is absolute: the
+// daemon has resolved it from the file that names it.
 const (
 	TypeString   Type = "string"
 	TypeBool     Type = "bool"
 	TypeInt      Type = "int"
 	TypeFloat    Type = "float"
 	TypeDuration Type = "duration"
+	TypePath     Type = "path"
 )
 
 // ListOf is the type of a list with elements of a simple type.

@@ -1,0 +1,112 @@
+// Package reference writes reference documentation in Markdown from what the code itself goes by: the schemas of the
+// daemon's blocks and the manifests of plugins. So the documentation can not say anything else.
+package reference
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Plugin writes the reference of a plugin: what it is, its configuration, and what it emits.
+func Plugin(w io.Writer, m *wire.Manifest) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### Configuration of %s\n\n", m.Name)
+	block(&b, fmt.Sprintf("plugin %q", m.Name), m.Config)
+	for _, measurement := range m.Measurements {
+		b.WriteString("\n")
+		emitted(&b, measurement)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Block writes the reference of a block of the daemon's own.
+func Block(w io.Writer, name, doc string, schema wire.Schema) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n", name, doc)
+	block(&b, name, schema)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Schema writes what the plugins store.
+func Schema(w io.Writer, manifests []*wire.Manifest) error {
+	var b strings.Builder
+	for i, m := range manifests {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "## %s\n\n%s\n", m.Name, m.Doc)
+		for _, measurement := range m.Measurements {
+			b.WriteString("\n")
+			emitted(&b, measurement)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// block writes the tables of a block and of those within it.
+func block(b *strings.Builder, path string, schema wire.Schema) {
+	if len(schema.Attributes) > 0 {
+		table(b, "argument", "type", "default", "meaning")
+		for _, a := range schema.Attributes {
+			fallback := ""
+			switch {
+			case a.Required:
+				fallback = "required"
+			case a.Default != "":
+				fallback = "`" + a.Default + "`"
+			}
+			row(b, "`"+a.Name+"`", string(a.Type), fallback, a.Doc)
+		}
+	}
+	for _, inner := range schema.Blocks {
+		name := inner.Name
+		for _, label := range inner.Labels {
+			name += fmt.Sprintf(" %q", strings.ToUpper(label))
+		}
+		often := "any number of times"
+		switch {
+		case inner.Single && inner.Required:
+			often = "once"
+		case inner.Single:
+			often = "at most once"
+		case inner.Required:
+			often = "at least once"
+		}
+		closing := strings.Repeat(" }", strings.Count(path, " { ")+1)
+		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc)
+		block(b, path+" { "+name, inner.Schema)
+	}
+}
+
+func emitted(b *strings.Builder, m wire.Measurement) {
+	fmt.Fprintf(b, "### Measurement `%s`\n\n%s\n\n", m.Name, m.Doc)
+	if len(m.Tags) > 0 {
+		table(b, "tag", "meaning")
+		for _, t := range m.Tags {
+			row(b, "`"+t.Name+"`", t.Doc)
+		}
+		b.WriteString("\n")
+	}
+	table(b, "field", "type", "unit", "meaning")
+	for _, f := range m.Fields {
+		row(b, "`"+f.Name+"`", string(f.Type), f.Unit, f.Doc)
+	}
+}
+
+func table(b *strings.Builder, header ...string) {
+	row(b, header...)
+	b.WriteString(strings.Repeat("|---", len(header)) + "|\n")
+}
+
+func row(b *strings.Builder, cells ...string) {
+	for _, c := range cells {
+		b.WriteString("| " + strings.ReplaceAll(c, "|", `\|`) + " ")
+	}
+	b.WriteString("|\n")
+}
