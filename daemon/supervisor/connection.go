@@ -24,7 +24,7 @@ import (
 const (
 	startTimeout = 10 * time.Second
 	// killGrace is how long a plugin that has drained may take to end by itself.
-	killGrace = time.Second
+	killGrace = 500 * time.Millisecond
 	// maxBatch is the longest message that a plugin may send.
 	maxBatch = 4 << 20
 )

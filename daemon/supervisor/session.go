@@ -19,7 +19,7 @@ const (
 	// silence is how long a plugin may give no sign of life: it owes one every five seconds.
 	silence = 20 * time.Second
 	// drainTime is how long a plugin may take to send what it holds before it is stopped.
-	drainTime = 3 * time.Second
+	drainTime = 2 * time.Second
 )
 
 // Intake takes the points of one plugin.

@@ -47,6 +47,10 @@ func (s *Supervisor) Add(spec Spec, intake Intake) {
 
 // Run keeps all plugins running until ctx ends. Then it drains and stops them, all at the same time, and returns.
 func (s *Supervisor) Run(ctx context.Context) error {
+	// What a daemon that was killed has left there is of no use to anybody.
+	if err := os.RemoveAll(s.opts.RunDir); err != nil {
+		return fmt.Errorf("sweeping the run directory: %w", err)
+	}
 	if err := os.MkdirAll(s.opts.RunDir, 0o700); err != nil {
 		return fmt.Errorf("making the run directory: %w", err)
 	}
