@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // Limits on what a plugin holds before the daemon has taken it.
@@ -33,6 +35,10 @@ type outbox struct {
 	room    chan struct{} // closed, and replaced, when something was taken
 	points  uint64
 	dropped uint64
+	settled uint64 // points that are acknowledged, and all before them
+	refused Refused
+	hurried int           // flushes that wait: nothing lingers
+	moved   chan struct{} // closed, and replaced, when settled has grown
 }
 
 // batch is a number of encoded points.
@@ -46,6 +52,7 @@ func newOutbox(maxMessage int) *outbox {
 	return &outbox{
 		wake:  make(chan struct{}, 1),
 		room:  make(chan struct{}),
+		moved: make(chan struct{}),
 		limit: min(batchBytes, maxMessage-headBytes),
 	}
 }
@@ -116,7 +123,7 @@ func (o *outbox) take(now bool) (b batch, wait time.Duration) {
 	case o.current.points == 0:
 		return batch{}, 0
 	default:
-		if wait := linger - time.Since(o.since); wait > 0 && !now {
+		if wait := linger - time.Since(o.since); wait > 0 && !now && o.hurried == 0 {
 			return batch{}, wait
 		}
 		b = o.current
@@ -126,6 +133,45 @@ func (o *outbox) take(now bool) (b batch, wait time.Duration) {
 	close(o.room)
 	o.room = make(chan struct{})
 	return b, 0
+}
+
+// settle counts the points of batches that are acknowledged, in the order in which they were taken.
+func (o *outbox) settle(points int, refused []*wire.Refusal) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settled += uint64(points)
+	if n := len(refused); n > 0 {
+		o.refused.Points += n
+		o.refused.Reason = refused[n-1].Reason
+	}
+	close(o.moved)
+	o.moved = make(chan struct{})
+}
+
+// flush waits until every point that was put before is settled. The error is ctx's, or what was refused since the last
+// flush.
+func (o *outbox) flush(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hurried++
+	defer func() { o.hurried-- }()
+	o.signal()
+	for until := o.points; o.settled < until; {
+		moved := o.moved
+		o.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			o.mu.Lock()
+			return ctx.Err()
+		}
+		o.mu.Lock()
+	}
+	if refused := o.refused; refused.Points > 0 {
+		o.refused = Refused{}
+		return &refused
+	}
+	return nil
 }
 
 func (o *outbox) counts() (points, dropped uint64) {

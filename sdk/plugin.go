@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -22,8 +24,13 @@ type Plugin struct {
 	Doc string
 	// Measurements describe the points that the plugin emits.
 	Measurements []Measurement
-	// New makes the plugin's working part from its configuration: see the function New.
+	// New makes the plugin's working part from its configuration: see the function New. A plugin that only has channels
+	// may go without.
 	New Constructor
+	// Channels are the types of channels that a notifier offers.
+	Channels []ChannelType
+	// Commands are commands of the plugin's own; `vedette plugin exec` runs them.
+	Commands []Command
 }
 
 // The words in which a plugin describes its points.
@@ -39,6 +46,53 @@ type Collector interface {
 	// skipped and counted. ctx ends at the timeout of the plugin block and when the plugin has to stop. An error is
 	// logged; points that were emitted before it are kept.
 	Collect(ctx context.Context, out Emitter) error
+}
+
+// Streamer is a plugin that runs until it is stopped: it follows a file, listens on a socket, watches the kernel.
+type Streamer interface {
+	// Stream emits points until ctx ends, and returns nil then. If it returns before, the plugin has failed and is
+	// started again.
+	Stream(ctx context.Context, out Stream) error
+}
+
+// Stream takes the points of a Streamer.
+type Stream interface {
+	// Emit sends the point on its way. A point without a time gets that of the call. While the daemon can not take points,
+	// Emit waits; a point that still waits when the plugin has to stop is dropped, and counted.
+	Emitter
+	// Flush waits until all points that were emitted before are on the daemon's disk, so that whatever they were made
+	// from may be forgotten. A Refused error says that some of them never will be.
+	Flush(ctx context.Context) error
+}
+
+// Refused is the error of a Flush before which the daemon has refused points for good.
+type Refused struct {
+	Points int
+	// Reason is that of the last of them.
+	Reason string
+}
+
+func (r *Refused) Error() string {
+	return fmt.Sprintf("the daemon refused %d points; the last because %s", r.Points, r.Reason)
+}
+
+// Command is a command of a plugin's own, which people run beside the daemon: it shares the plugin's code and
+// configuration, and not its process.
+type Command struct {
+	Name string
+	// Doc says in a sentence what the command does.
+	Doc string
+	// Run does it. An error is printed and makes the exit status 1.
+	Run func(ctx context.Context, call Call) error
+}
+
+// Call is what a command is called with.
+type Call struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Config is the configuration of the instance for which the command was called, as JSON; nil if for none.
+	Config []byte
 }
 
 // Path is the type of an attribute that names a file or directory. A relative one is relative to the file of the
@@ -65,24 +119,35 @@ type Env struct {
 	Interval, Timeout time.Duration
 	// DaemonVersion is the version of the daemon.
 	DaemonVersion string
+	// Out takes points that belong to no tick and no stream, such as what a notifier has to say of its attempts.
+	Out Emitter
 }
 
-// Constructor is made by New.
+// Constructor is made by New and NewChannel.
 type Constructor struct {
 	roles  []wire.Role
+	made   reflect.Type
 	schema func() (wire.Schema, error)
 	build  func(config []byte, env Env) (any, error)
 }
 
-// New wraps the function that makes the plugin's working part. The type P says what the plugin is: it must be a
-// Collector. The error of the function says what is wrong with the configuration; a Problem says where, too.
+// New wraps the function that makes the plugin's working part. The type P says what the plugin is: a Collector, a
+// Streamer, or both. The error of the function says what is wrong with the configuration; a Problem says where, too.
 func New[C, P any](build func(C, Env) (P, error)) Constructor {
 	var roles []wire.Role
 	if reflect.TypeFor[P]().Implements(reflect.TypeFor[Collector]()) {
 		roles = append(roles, wire.RoleCollector)
 	}
+	if reflect.TypeFor[P]().Implements(reflect.TypeFor[Streamer]()) {
+		roles = append(roles, wire.RoleStreamer)
+	}
+	return constructor(roles, build)
+}
+
+func constructor[C, P any](roles []wire.Role, build func(C, Env) (P, error)) Constructor {
 	return Constructor{
 		roles:  roles,
+		made:   reflect.TypeFor[P](),
 		schema: func() (wire.Schema, error) { return schemaOf(reflect.TypeFor[C]()) },
 		build: func(config []byte, env Env) (any, error) {
 			var c C
@@ -108,22 +173,40 @@ func (p *Problem) Unwrap() error { return p.Err }
 
 // Manifest is the plugin's description of itself.
 func (p *Plugin) Manifest() (*wire.Manifest, error) {
-	if len(p.New.roles) == 0 {
-		return nil, fmt.Errorf("plugin %s: what its New returns is no Collector", p.Name)
-	}
-	schema, err := p.New.schema()
-	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
-	}
-	return &wire.Manifest{
+	m := &wire.Manifest{
 		Name:         p.Name,
 		Version:      p.Version,
 		Doc:          p.Doc,
 		Protocols:    []int{wire.Protocol},
-		Roles:        p.New.roles,
-		Config:       schema,
+		Roles:        slices.Clone(p.New.roles),
 		Measurements: p.Measurements,
-	}, nil
+	}
+	var err error
+	if p.New.schema != nil {
+		if len(p.New.roles) == 0 {
+			return nil, fmt.Errorf("plugin %s: what its New returns is neither a Collector nor a Streamer", p.Name)
+		}
+		if m.Config, err = p.New.schema(); err != nil {
+			return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
+		}
+	}
+	if len(p.Channels) > 0 {
+		m.Roles = append(m.Roles, wire.RoleNotifier)
+	}
+	for _, c := range p.Channels {
+		described, err := c.describe()
+		if err != nil {
+			return nil, fmt.Errorf("plugin %s: channel type %s: %w", p.Name, c.Name, err)
+		}
+		m.Channels = append(m.Channels, described)
+	}
+	for _, c := range p.Commands {
+		m.Commands = append(m.Commands, wire.Command{Name: c.Name, Doc: c.Doc})
+	}
+	if len(m.Roles) == 0 {
+		return nil, fmt.Errorf("plugin %s: it has neither New nor Channels", p.Name)
+	}
+	return m, nil
 }
 
 func (p *Plugin) describe() ([]byte, error) {

@@ -276,9 +276,16 @@ func TestBatchesStayWithinTheMessageLimit(t *testing.T) {
 // serveInProcess serves the plugin over real gRPC and returns the daemon's side.
 func serveInProcess(t *testing.T, p Plugin) wire.PluginClient {
 	t.Helper()
+	return wire.NewPluginClient(connect(t, p))
+}
+
+func connect(t *testing.T, p Plugin) *grpc.ClientConn {
+	t.Helper()
 	listener := bufconn.Listen(1 << 20)
-	server := grpc.NewServer(grpc.ForceServerCodecV2(newCodec()))
-	wire.RegisterPluginServer(server, &service{plugin: &p, logger: hclog.NewNullLogger()})
+	server := grpc.NewServer(serverOptions(hclog.NewNullLogger())...)
+	if err := newService(&p, hclog.NewNullLogger()).GRPCServer(nil, server); err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -294,7 +301,7 @@ func serveInProcess(t *testing.T, p Plugin) wire.PluginClient {
 		server.Stop()
 		<-done
 	})
-	return wire.NewPluginClient(conn)
+	return conn
 }
 
 func TestASessionKeepsTheWindowAndDrainsOnStop(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -29,6 +31,9 @@ func Serve(p Plugin) {
 		fmt.Printf("%s\n", manifest)
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == wire.CommandCommand {
+		os.Exit(p.command(os.Args[2], os.Args[3:]))
+	}
 	if os.Getenv(wire.CookieKey) != wire.CookieValue {
 		fmt.Fprintf(os.Stderr, "%s %s is a plugin of Vedette, which starts it for a block\n\n  plugin %q { … }\n\nin its configuration. `%s %s` shows what it can do.\n",
 			p.Name, p.Version, p.Name, os.Args[0], wire.DescribeCommand)
@@ -39,14 +44,32 @@ func Serve(p Plugin) {
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{
-			wire.Protocol: {"plugin": &service{plugin: &p, logger: logger}},
+			wire.Protocol: {"plugin": newService(&p, logger)},
 		},
 		// go-plugin itself has nothing to say that an author or ops want to read.
 		Logger: hclog.NewNullLogger(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(maxMessage), grpc.ForceServerCodecV2(newCodec()))...)
+			return grpc.NewServer(append(opts, serverOptions(logger)...)...)
 		},
 	})
+}
+
+// serverOptions are those of every server of the contract.
+func serverOptions(logger hclog.Logger) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.ForceServerCodecV2(newCodec()),
+		// A panic in what the author wrote fails the call, not the process.
+		grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					logger.Error("panic", "call", info.FullMethod, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+					err = status.Errorf(codes.Internal, "panic: %v", r)
+				}
+			}()
+			return handler(ctx, req)
+		}),
+	}
 }
 
 // service answers the daemon's calls.
@@ -54,17 +77,38 @@ type service struct {
 	goplugin.NetRPCUnsupportedPlugin
 	wire.UnimplementedPluginServer
 
-	plugin *Plugin
-	logger hclog.Logger
+	plugin   *Plugin
+	logger   hclog.Logger
+	notifier *notifier // nil in a plugin without channels
 
+	mu sync.Mutex
 	// Set by Configure, which the daemon calls before Session.
-	collector Collector
-	request   *wire.ConfigureRequest
+	configured bool
+	collector  Collector
+	streamer   Streamer
+	env        Env
+	request    *wire.ConfigureRequest
+	out        *outbox
+}
+
+func newService(p *Plugin, logger hclog.Logger) *service {
+	s := &service{plugin: p, logger: logger}
+	if len(p.Channels) > 0 {
+		s.notifier = &notifier{types: p.Channels, env: func() (Env, bool) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.env, s.configured
+		}}
+	}
+	return s
 }
 
 // GRPCServer implements go-plugin's GRPCPlugin.
 func (s *service) GRPCServer(_ *goplugin.GRPCBroker, server *grpc.Server) error {
 	wire.RegisterPluginServer(server, s)
+	if s.notifier != nil {
+		wire.RegisterNotifierServer(server, s.notifier)
+	}
 	return nil
 }
 
@@ -75,19 +119,28 @@ func (s *service) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.Client
 
 // Configure implements the contract.
 func (s *service) Configure(_ context.Context, req *wire.ConfigureRequest) (*wire.ConfigureResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.logger.SetLevel(hclog.LevelFromString(req.LogLevel))
-	built, err := s.plugin.New.build(req.Config, Env{
+	s.request, s.out = req, newOutbox(int(req.MaxBatchBytes))
+	s.env = Env{
 		Instance:      req.Instance,
 		Logger:        s.logger,
 		StateDir:      req.StateDir,
 		Interval:      req.Interval.AsDuration(),
 		Timeout:       req.Timeout.AsDuration(),
 		DaemonVersion: req.DaemonVersion,
-	})
-	if err != nil {
-		return &wire.ConfigureResponse{Problems: problemsOf(err)}, nil
+		Out:           openEmitter{context.Background(), s.out},
 	}
-	s.collector, s.request = built.(Collector), req
+	if s.plugin.New.build != nil {
+		built, err := s.plugin.New.build(req.Config, s.env)
+		if err != nil {
+			return &wire.ConfigureResponse{Problems: problemsOf(err)}, nil
+		}
+		s.collector, _ = built.(Collector)
+		s.streamer, _ = built.(Streamer)
+	}
+	s.configured = true
 	return &wire.ConfigureResponse{}, nil
 }
 
@@ -109,21 +162,15 @@ func problemsOf(err error) []*wire.Problem {
 
 // Session implements the contract.
 func (s *service) Session(stream grpc.BidiStreamingServer[wire.Control, wire.Batch]) error {
-	if s.collector == nil {
-		return status.Error(codes.FailedPrecondition, "Session was called before Configure")
+	s.mu.Lock()
+	configured := s.configured
+	run := session{stream: stream, out: s.out, streamer: s.streamer, window: max(1, int(s.request.GetWindow()))}
+	if s.collector != nil {
+		run.ticker = &ticker{collector: s.collector, interval: s.env.Interval, timeout: s.env.Timeout, out: s.out, logger: s.logger}
 	}
-	out := newOutbox(int(s.request.MaxBatchBytes))
-	run := session{
-		stream: stream,
-		out:    out,
-		window: max(1, int(s.request.Window)),
-		ticker: &ticker{
-			collector: s.collector,
-			interval:  s.request.Interval.AsDuration(),
-			timeout:   s.request.Timeout.AsDuration(),
-			out:       out,
-			logger:    s.logger,
-		},
+	s.mu.Unlock()
+	if !configured {
+		return status.Error(codes.FailedPrecondition, "Session was called before Configure")
 	}
 	return run.run()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,16 +18,24 @@ import (
 // beatInterval is how often a session gives a sign of life.
 const beatInterval = 5 * time.Second
 
-// session runs a configured plugin for as long as the daemon wants: one goroutine ticks, one reads what the daemon
-// says, and the caller of run sends. What is sent and not yet acknowledged is bounded by the window.
+// session runs a configured plugin for as long as the daemon wants: one goroutine for each of its parts, one that reads
+// what the daemon says, and the caller of run, who sends. What is sent and not yet acknowledged is bounded by the window.
 type session struct {
 	stream grpc.BidiStreamingServer[wire.Control, wire.Batch]
 	out    *outbox
-	ticker *ticker
-	window int
+	// ticker and streamer are nil in a plugin that is no collector or no streamer.
+	ticker   *ticker
+	streamer Streamer
+	window   int
 
 	seq      uint64
-	inFlight int
+	inFlight []sent // oldest first
+}
+
+// sent is a batch that waits for its acknowledgement, or for that of one before it.
+type sent struct {
+	points int
+	ack    *wire.Ack
 }
 
 // run returns nil when the daemon asked the session to stop and everything that was emitted is acknowledged.
@@ -34,13 +43,10 @@ func (s *session) run() error {
 	ctx, cancel := context.WithCancel(s.stream.Context())
 	defer cancel()
 
-	ticking, stopTicking := context.WithCancel(ctx)
-	defer stopTicking()
-	ticked := make(chan struct{})
-	go func() {
-		defer close(ticked)
-		s.ticker.run(ticking)
-	}()
+	working, stopWorking := context.WithCancel(ctx)
+	defer stopWorking()
+	worked := make(chan error, 1)
+	go func() { worked <- s.work(working) }()
 
 	controls := make(chan *wire.Control)
 	failed := make(chan error, 1)
@@ -56,7 +62,7 @@ func (s *session) run() error {
 		if err != nil {
 			return err
 		}
-		if drained && s.inFlight == 0 {
+		if drained && len(s.inFlight) == 0 {
 			return nil
 		}
 		if wait > 0 {
@@ -72,23 +78,60 @@ func (s *session) run() error {
 		case c := <-controls:
 			switch {
 			case c.GetAck() != nil:
-				s.inFlight--
+				s.acknowledged(c.GetAck())
 			case c.GetStop() != nil:
-				stopTicking()
+				stopWorking()
 			}
-		case <-ticked:
+		case err := <-worked:
+			if err != nil {
+				return err
+			}
 			// Nothing is emitted any more: what is left is sent without lingering.
-			drained, ticked = true, nil
+			drained, worked = true, nil
 		case err := <-failed:
 			return err
 		}
 	}
 }
 
+// work runs the plugin's parts until ctx ends and they have returned.
+func (s *session) work(ctx context.Context) error {
+	var ticking sync.WaitGroup
+	defer ticking.Wait()
+	if s.ticker != nil {
+		ticking.Go(func() { s.ticker.run(ctx) })
+	}
+	if s.streamer == nil {
+		<-ctx.Done()
+		return nil
+	}
+	err := stream(ctx, s.streamer, s.out)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it returned before it was stopped")
+	}
+	return fmt.Errorf("the stream failed: %w", err)
+}
+
+// acknowledged settles the batches that are acknowledged together with all before them.
+func (s *session) acknowledged(ack *wire.Ack) {
+	oldest := s.seq - uint64(len(s.inFlight)) + 1
+	if ack.Seq < oldest || ack.Seq > s.seq {
+		return
+	}
+	s.inFlight[ack.Seq-oldest].ack = ack
+	for len(s.inFlight) > 0 && s.inFlight[0].ack != nil {
+		s.out.settle(s.inFlight[0].points, s.inFlight[0].ack.Refused)
+		s.inFlight = s.inFlight[1:]
+	}
+}
+
 // sendDue sends all batches that are due, as far as the window allows. If what is left only lingers, it returns for how
 // long; if it returns with nothing in flight, nothing is left.
 func (s *session) sendDue(now bool) (wait time.Duration, err error) {
-	for s.inFlight < s.window {
+	for len(s.inFlight) < s.window {
 		b, wait := s.out.take(now)
 		if b.points == 0 {
 			return wait, nil
@@ -98,25 +141,23 @@ func (s *session) sendDue(now bool) (wait time.Duration, err error) {
 		if err := s.stream.SendMsg(encoded(protowire.AppendVarint(msg, s.seq))); err != nil {
 			return 0, fmt.Errorf("sending batch %d: %w", s.seq, err)
 		}
-		s.inFlight++
+		s.inFlight = append(s.inFlight, sent{points: b.points})
 	}
 	return 0, nil
 }
 
 func (s *session) sendBeat() error {
 	points, dropped := s.out.counts()
-	beat, err := proto.Marshal(&wire.Beat{
-		LastTick:      s.ticker.last.Load(),
-		Ticks:         s.ticker.ticks.Load(),
-		SkippedTicks:  s.ticker.skipped.Load(),
-		Points:        points,
-		DroppedPoints: dropped,
-	})
+	beat := &wire.Beat{Points: points, DroppedPoints: dropped}
+	if s.ticker != nil {
+		beat.LastTick, beat.Ticks, beat.SkippedTicks = s.ticker.last.Load(), s.ticker.ticks.Load(), s.ticker.skipped.Load()
+	}
+	encodedBeat, err := proto.Marshal(beat)
 	if err != nil {
 		return err
 	}
 	msg := protowire.AppendTag(nil, wireBatchBeat, protowire.BytesType)
-	if err := s.stream.SendMsg(encoded(protowire.AppendBytes(msg, beat))); err != nil {
+	if err := s.stream.SendMsg(encoded(protowire.AppendBytes(msg, encodedBeat))); err != nil {
 		return fmt.Errorf("sending a beat: %w", err)
 	}
 	return nil

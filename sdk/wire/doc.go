@@ -15,3 +15,10 @@ const (
 
 // DescribeCommand is the argument with which a plugin prints its manifest as JSON on standard output and exits.
 const DescribeCommand = "describe"
+
+// CommandCommand is the argument before the name and the arguments of a command of the plugin's own. The plugin's
+// configuration is JSON that is read from the file descriptor that ConfigVariable names, if it is set.
+const (
+	CommandCommand = "command"
+	ConfigVariable = "VEDETTE_CONFIG_FD"
+)

@@ -11,13 +11,24 @@ type Manifest struct {
 	Roles        []Role        `json:"roles"`
 	Config       Schema        `json:"config"`
 	Measurements []Measurement `json:"measurements,omitempty"`
+	// Channels are the types of channels that a notifier offers.
+	Channels []ChannelType `json:"channels,omitempty"`
+	// Commands are run with CommandCommand.
+	Commands []Command `json:"commands,omitempty"`
 }
 
 // Role is a thing that a plugin can be asked to do; a plugin may have several.
 type Role string
 
-// RoleCollector is called on a tick and emits points.
-const RoleCollector Role = "collector"
+// The roles.
+const (
+	// RoleCollector is called on a tick and emits points.
+	RoleCollector Role = "collector"
+	// RoleStreamer runs until it is stopped and emits points when it has some.
+	RoleStreamer Role = "streamer"
+	// RoleNotifier delivers notices.
+	RoleNotifier Role = "notifier"
+)
 
 // HasRole reports whether the plugin has the role.
 func (m *Manifest) HasRole(role Role) bool {
@@ -100,5 +111,26 @@ type FieldSchema struct {
 	Name string `json:"name"`
 	Type Type   `json:"type"`
 	Unit string `json:"unit,omitempty"`
+	Doc  string `json:"doc"`
+}
+
+// ChannelType is a way to tell somebody something: the type of a notifier block.
+type ChannelType struct {
+	Name   string `json:"name"`
+	Doc    string `json:"doc"`
+	Config Schema `json:"config"`
+	// Limit is how many notices the provider takes in a time, such as 18/1m; nothing if it takes any number.
+	Limit string `json:"limit,omitempty"`
+	// MaxBytes is the longest notice that the provider takes; 0 if it takes any.
+	MaxBytes int `json:"max_bytes,omitempty"`
+	// Syncs says that the channel keeps state and is given the whole set of active alerts instead of notices.
+	Syncs bool `json:"syncs,omitempty"`
+	// Pages says that the channel wakes people.
+	Pages bool `json:"pages,omitempty"`
+}
+
+// Command is a command of a plugin's own.
+type Command struct {
+	Name string `json:"name"`
 	Doc  string `json:"doc"`
 }

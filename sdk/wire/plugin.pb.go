@@ -16,6 +16,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -27,6 +28,140 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+type Kind int32
+
+const (
+	Kind_KIND_UNSPECIFIED    Kind = 0
+	Kind_KIND_FIRING         Kind = 1
+	Kind_KIND_RESOLVED       Kind = 2
+	Kind_KIND_REPEAT         Kind = 3
+	Kind_KIND_ESCALATION     Kind = 4
+	Kind_KIND_FLAPPING       Kind = 5
+	Kind_KIND_FLAPPING_ENDED Kind = 6
+	Kind_KIND_EVENT          Kind = 7
+	Kind_KIND_DIGEST         Kind = 8
+	Kind_KIND_TEST           Kind = 9
+)
+
+// Enum value maps for Kind.
+var (
+	Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_FIRING",
+		2: "KIND_RESOLVED",
+		3: "KIND_REPEAT",
+		4: "KIND_ESCALATION",
+		5: "KIND_FLAPPING",
+		6: "KIND_FLAPPING_ENDED",
+		7: "KIND_EVENT",
+		8: "KIND_DIGEST",
+		9: "KIND_TEST",
+	}
+	Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":    0,
+		"KIND_FIRING":         1,
+		"KIND_RESOLVED":       2,
+		"KIND_REPEAT":         3,
+		"KIND_ESCALATION":     4,
+		"KIND_FLAPPING":       5,
+		"KIND_FLAPPING_ENDED": 6,
+		"KIND_EVENT":          7,
+		"KIND_DIGEST":         8,
+		"KIND_TEST":           9,
+	}
+)
+
+func (x Kind) Enum() *Kind {
+	p := new(Kind)
+	*p = x
+	return p
+}
+
+func (x Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_plugin_proto_enumTypes[0].Descriptor()
+}
+
+func (Kind) Type() protoreflect.EnumType {
+	return &file_plugin_proto_enumTypes[0]
+}
+
+func (x Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Kind.Descriptor instead.
+func (Kind) EnumDescriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{0}
+}
+
+// Outcome says what became of a notice for one recipient, and so what the daemon does next.
+type Outcome int32
+
+const (
+	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
+	// The provider has accepted it.
+	Outcome_OUTCOME_DELIVERED Outcome = 1
+	// It was not accepted and may be later: it is sent again.
+	Outcome_OUTCOME_TEMPORARY Outcome = 2
+	// This recipient will never get it; others may.
+	Outcome_OUTCOME_PERMANENT_RECIPIENT Outcome = 3
+	// The channel can deliver nothing as it is configured.
+	Outcome_OUTCOME_PERMANENT_CONFIG Outcome = 4
+	// It may have been accepted or not: it is sent again with the same id.
+	Outcome_OUTCOME_UNKNOWN Outcome = 5
+)
+
+// Enum value maps for Outcome.
+var (
+	Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_DELIVERED",
+		2: "OUTCOME_TEMPORARY",
+		3: "OUTCOME_PERMANENT_RECIPIENT",
+		4: "OUTCOME_PERMANENT_CONFIG",
+		5: "OUTCOME_UNKNOWN",
+	}
+	Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED":         0,
+		"OUTCOME_DELIVERED":           1,
+		"OUTCOME_TEMPORARY":           2,
+		"OUTCOME_PERMANENT_RECIPIENT": 3,
+		"OUTCOME_PERMANENT_CONFIG":    4,
+		"OUTCOME_UNKNOWN":             5,
+	}
+)
+
+func (x Outcome) Enum() *Outcome {
+	p := new(Outcome)
+	*p = x
+	return p
+}
+
+func (x Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_plugin_proto_enumTypes[1].Descriptor()
+}
+
+func (Outcome) Type() protoreflect.EnumType {
+	return &file_plugin_proto_enumTypes[1]
+}
+
+func (x Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Outcome.Descriptor instead.
+func (Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{1}
+}
 
 type ConfigureRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -887,11 +1022,791 @@ func (x *Beat) GetDroppedPoints() uint64 {
 	return 0
 }
 
+type ConfigureChannelsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channels      []*Channel             `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigureChannelsRequest) Reset() {
+	*x = ConfigureChannelsRequest{}
+	mi := &file_plugin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigureChannelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigureChannelsRequest) ProtoMessage() {}
+
+func (x *ConfigureChannelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigureChannelsRequest.ProtoReflect.Descriptor instead.
+func (*ConfigureChannelsRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ConfigureChannelsRequest) GetChannels() []*Channel {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+type Channel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As alerts refer to it: "email.ops".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// One of the manifest's channel types.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// JSON that fits the type's schema.
+	Config        []byte `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Channel) Reset() {
+	*x = Channel{}
+	mi := &file_plugin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Channel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Channel) ProtoMessage() {}
+
+func (x *Channel) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Channel.ProtoReflect.Descriptor instead.
+func (*Channel) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Channel) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Channel) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Channel) GetConfig() []byte {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+type ConfigureChannelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first element of a path is the channel's name.
+	Problems      []*Problem `protobuf:"bytes,1,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigureChannelsResponse) Reset() {
+	*x = ConfigureChannelsResponse{}
+	mi := &file_plugin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigureChannelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigureChannelsResponse) ProtoMessage() {}
+
+func (x *ConfigureChannelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigureChannelsResponse.ProtoReflect.Descriptor instead.
+func (*ConfigureChannelsResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ConfigureChannelsResponse) GetProblems() []*Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+type CheckRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckRequest) Reset() {
+	*x = CheckRequest{}
+	mi := &file_plugin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckRequest) ProtoMessage() {}
+
+func (x *CheckRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
+func (*CheckRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CheckRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+type Alert struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Incident string                 `protobuf:"bytes,1,opt,name=incident,proto3" json:"incident,omitempty"`
+	Name     string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Severity string                 `protobuf:"bytes,3,opt,name=severity,proto3" json:"severity,omitempty"`
+	State    Kind                   `protobuf:"varint,4,opt,name=state,proto3,enum=vedette.plugin.v1.Kind" json:"state,omitempty"`
+	Labels   map[string]string      `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Tags     map[string]string      `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Plain text, not escaped; without control characters and of bounded length.
+	Summary      string                 `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
+	Detail       string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`
+	Link         string                 `protobuf:"bytes,9,opt,name=link,proto3" json:"link,omitempty"`
+	FiredAt      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=fired_at,json=firedAt,proto3" json:"fired_at,omitempty"`
+	ResolvedAt   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	LastSampleAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=last_sample_at,json=lastSampleAt,proto3" json:"last_sample_at,omitempty"`
+	Value        *float64               `protobuf:"fixed64,13,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	// The latest values, oldest first.
+	Recent []float64 `protobuf:"fixed64,14,rep,packed,name=recent,proto3" json:"recent,omitempty"`
+	// So many of the last samples were bad.
+	Bad uint32 `protobuf:"varint,15,opt,name=bad,proto3" json:"bad,omitempty"`
+	Of  uint32 `protobuf:"varint,16,opt,name=of,proto3" json:"of,omitempty"`
+	// How many events this one stands for.
+	Folded uint32 `protobuf:"varint,17,opt,name=folded,proto3" json:"folded,omitempty"`
+	Reason string `protobuf:"bytes,18,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What kept the alert from being told until now, if something did.
+	SuppressionEnded string `protobuf:"bytes,19,opt,name=suppression_ended,json=suppressionEnded,proto3" json:"suppression_ended,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Alert) Reset() {
+	*x = Alert{}
+	mi := &file_plugin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alert) ProtoMessage() {}
+
+func (x *Alert) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alert.ProtoReflect.Descriptor instead.
+func (*Alert) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Alert) GetIncident() string {
+	if x != nil {
+		return x.Incident
+	}
+	return ""
+}
+
+func (x *Alert) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Alert) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *Alert) GetState() Kind {
+	if x != nil {
+		return x.State
+	}
+	return Kind_KIND_UNSPECIFIED
+}
+
+func (x *Alert) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Alert) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Alert) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *Alert) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Alert) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *Alert) GetFiredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FiredAt
+	}
+	return nil
+}
+
+func (x *Alert) GetResolvedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ResolvedAt
+	}
+	return nil
+}
+
+func (x *Alert) GetLastSampleAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSampleAt
+	}
+	return nil
+}
+
+func (x *Alert) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+func (x *Alert) GetRecent() []float64 {
+	if x != nil {
+		return x.Recent
+	}
+	return nil
+}
+
+func (x *Alert) GetBad() uint32 {
+	if x != nil {
+		return x.Bad
+	}
+	return 0
+}
+
+func (x *Alert) GetOf() uint32 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
+func (x *Alert) GetFolded() uint32 {
+	if x != nil {
+		return x.Folded
+	}
+	return 0
+}
+
+func (x *Alert) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Alert) GetSuppressionEnded() string {
+	if x != nil {
+		return x.SuppressionEnded
+	}
+	return ""
+}
+
+type NotifyRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	// The same on every attempt, so that an honest receiver takes repeats for one.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The group or incident: notices with the same thread belong together.
+	Thread string `protobuf:"bytes,3,opt,name=thread,proto3" json:"thread,omitempty"`
+	// What the plugin returned last time for the thread.
+	ThreadState map[string]string `protobuf:"bytes,4,rep,name=thread_state,json=threadState,proto3" json:"thread_state,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Kind        Kind              `protobuf:"varint,5,opt,name=kind,proto3,enum=vedette.plugin.v1.Kind" json:"kind,omitempty"`
+	// The step of the escalation, from 0.
+	Step uint32 `protobuf:"varint,6,opt,name=step,proto3" json:"step,omitempty"`
+	// 1 for the first attempt.
+	Attempt uint32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The notice could not be delivered in time.
+	Late bool `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
+	// An earlier attempt may have been delivered.
+	MayRepeat bool     `protobuf:"varint,9,opt,name=may_repeat,json=mayRepeat,proto3" json:"may_repeat,omitempty"`
+	Title     string   `protobuf:"bytes,10,opt,name=title,proto3" json:"title,omitempty"`
+	Text      string   `protobuf:"bytes,11,opt,name=text,proto3" json:"text,omitempty"`
+	Alerts    []*Alert `protobuf:"bytes,12,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	// How many alerts were left out.
+	Omitted uint32 `protobuf:"varint,13,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	// An IANA name, for times in the text.
+	TimeZone string `protobuf:"bytes,14,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	Language string `protobuf:"bytes,15,opt,name=language,proto3" json:"language,omitempty"`
+	// If not empty, only these of the channel's recipients.
+	Recipients    []string `protobuf:"bytes,16,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyRequest) Reset() {
+	*x = NotifyRequest{}
+	mi := &file_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyRequest) ProtoMessage() {}
+
+func (x *NotifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyRequest.ProtoReflect.Descriptor instead.
+func (*NotifyRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *NotifyRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetThread() string {
+	if x != nil {
+		return x.Thread
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetThreadState() map[string]string {
+	if x != nil {
+		return x.ThreadState
+	}
+	return nil
+}
+
+func (x *NotifyRequest) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_UNSPECIFIED
+}
+
+func (x *NotifyRequest) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *NotifyRequest) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *NotifyRequest) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
+func (x *NotifyRequest) GetMayRepeat() bool {
+	if x != nil {
+		return x.MayRepeat
+	}
+	return false
+}
+
+func (x *NotifyRequest) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetAlerts() []*Alert {
+	if x != nil {
+		return x.Alerts
+	}
+	return nil
+}
+
+func (x *NotifyRequest) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+func (x *NotifyRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *NotifyRequest) GetRecipients() []string {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+type Delivery struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=vedette.plugin.v1.Outcome" json:"outcome,omitempty"`
+	// As the provider said it: "450 4.7.1", "429", "errcode 310000".
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// In words, without tokens and addresses that hold keys.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// When the provider wants the next attempt, if it said so.
+	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	ProviderId string               `protobuf:"bytes,5,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	Recipient  string               `protobuf:"bytes,6,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Bytes      uint32               `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Not all of the text fitted.
+	Truncated     bool `protobuf:"varint,8,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivery) Reset() {
+	*x = Delivery{}
+	mi := &file_plugin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivery) ProtoMessage() {}
+
+func (x *Delivery) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
+func (*Delivery) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Delivery) GetOutcome() Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Outcome_OUTCOME_UNSPECIFIED
+}
+
+func (x *Delivery) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Delivery) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Delivery) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
+func (x *Delivery) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
+func (x *Delivery) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Delivery) GetBytes() uint32 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Delivery) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
+type NotifyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each recipient.
+	Deliveries    []*Delivery       `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	ThreadState   map[string]string `protobuf:"bytes,2,rep,name=thread_state,json=threadState,proto3" json:"thread_state,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyResponse) Reset() {
+	*x = NotifyResponse{}
+	mi := &file_plugin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyResponse) ProtoMessage() {}
+
+func (x *NotifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyResponse.ProtoReflect.Descriptor instead.
+func (*NotifyResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *NotifyResponse) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+func (x *NotifyResponse) GetThreadState() map[string]string {
+	if x != nil {
+		return x.ThreadState
+	}
+	return nil
+}
+
+type SyncRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Active        []*Alert               `protobuf:"bytes,2,rep,name=active,proto3" json:"active,omitempty"`
+	ValidFor      *durationpb.Duration   `protobuf:"bytes,3,opt,name=valid_for,json=validFor,proto3" json:"valid_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncRequest) Reset() {
+	*x = SyncRequest{}
+	mi := &file_plugin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncRequest) ProtoMessage() {}
+
+func (x *SyncRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
+func (*SyncRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SyncRequest) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *SyncRequest) GetActive() []*Alert {
+	if x != nil {
+		return x.Active
+	}
+	return nil
+}
+
+func (x *SyncRequest) GetValidFor() *durationpb.Duration {
+	if x != nil {
+		return x.ValidFor
+	}
+	return nil
+}
+
 var File_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\fplugin.proto\x12\x11vedette.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd3\x02\n" +
+	"\fplugin.proto\x12\x11vedette.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06config\x18\x02 \x01(\fR\x06config\x125\n" +
@@ -945,10 +1860,120 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05ticks\x18\x02 \x01(\x04R\x05ticks\x12#\n" +
 	"\rskipped_ticks\x18\x03 \x01(\x04R\fskippedTicks\x12\x16\n" +
 	"\x06points\x18\x04 \x01(\x04R\x06points\x12%\n" +
-	"\x0edropped_points\x18\x05 \x01(\x04R\rdroppedPoints2\xa5\x01\n" +
+	"\x0edropped_points\x18\x05 \x01(\x04R\rdroppedPoints\"R\n" +
+	"\x18ConfigureChannelsRequest\x126\n" +
+	"\bchannels\x18\x01 \x03(\v2\x1a.vedette.plugin.v1.ChannelR\bchannels\"I\n" +
+	"\aChannel\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
+	"\x06config\x18\x03 \x01(\fR\x06config\"S\n" +
+	"\x19ConfigureChannelsResponse\x126\n" +
+	"\bproblems\x18\x01 \x03(\v2\x1a.vedette.plugin.v1.ProblemR\bproblems\"(\n" +
+	"\fCheckRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\"\xa4\x06\n" +
+	"\x05Alert\x12\x1a\n" +
+	"\bincident\x18\x01 \x01(\tR\bincident\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
+	"\bseverity\x18\x03 \x01(\tR\bseverity\x12-\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x17.vedette.plugin.v1.KindR\x05state\x12<\n" +
+	"\x06labels\x18\x05 \x03(\v2$.vedette.plugin.v1.Alert.LabelsEntryR\x06labels\x126\n" +
+	"\x04tags\x18\x06 \x03(\v2\".vedette.plugin.v1.Alert.TagsEntryR\x04tags\x12\x18\n" +
+	"\asummary\x18\a \x01(\tR\asummary\x12\x16\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\x12\x12\n" +
+	"\x04link\x18\t \x01(\tR\x04link\x125\n" +
+	"\bfired_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\afiredAt\x12;\n" +
+	"\vresolved_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"resolvedAt\x12@\n" +
+	"\x0elast_sample_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\flastSampleAt\x12\x19\n" +
+	"\x05value\x18\r \x01(\x01H\x00R\x05value\x88\x01\x01\x12\x16\n" +
+	"\x06recent\x18\x0e \x03(\x01R\x06recent\x12\x10\n" +
+	"\x03bad\x18\x0f \x01(\rR\x03bad\x12\x0e\n" +
+	"\x02of\x18\x10 \x01(\rR\x02of\x12\x16\n" +
+	"\x06folded\x18\x11 \x01(\rR\x06folded\x12\x16\n" +
+	"\x06reason\x18\x12 \x01(\tR\x06reason\x12+\n" +
+	"\x11suppression_ended\x18\x13 \x01(\tR\x10suppressionEnded\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\b\n" +
+	"\x06_value\"\xc4\x04\n" +
+	"\rNotifyRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06thread\x18\x03 \x01(\tR\x06thread\x12T\n" +
+	"\fthread_state\x18\x04 \x03(\v21.vedette.plugin.v1.NotifyRequest.ThreadStateEntryR\vthreadState\x12+\n" +
+	"\x04kind\x18\x05 \x01(\x0e2\x17.vedette.plugin.v1.KindR\x04kind\x12\x12\n" +
+	"\x04step\x18\x06 \x01(\rR\x04step\x12\x18\n" +
+	"\aattempt\x18\a \x01(\rR\aattempt\x12\x12\n" +
+	"\x04late\x18\b \x01(\bR\x04late\x12\x1d\n" +
+	"\n" +
+	"may_repeat\x18\t \x01(\bR\tmayRepeat\x12\x14\n" +
+	"\x05title\x18\n" +
+	" \x01(\tR\x05title\x12\x12\n" +
+	"\x04text\x18\v \x01(\tR\x04text\x120\n" +
+	"\x06alerts\x18\f \x03(\v2\x18.vedette.plugin.v1.AlertR\x06alerts\x12\x18\n" +
+	"\aomitted\x18\r \x01(\rR\aomitted\x12\x1b\n" +
+	"\ttime_zone\x18\x0e \x01(\tR\btimeZone\x12\x1a\n" +
+	"\blanguage\x18\x0f \x01(\tR\blanguage\x12\x1e\n" +
+	"\n" +
+	"recipients\x18\x10 \x03(\tR\n" +
+	"recipients\x1a>\n" +
+	"\x10ThreadStateEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x02\n" +
+	"\bDelivery\x124\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x1a.vedette.plugin.v1.OutcomeR\aoutcome\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12:\n" +
+	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\x12\x1f\n" +
+	"\vprovider_id\x18\x05 \x01(\tR\n" +
+	"providerId\x12\x1c\n" +
+	"\trecipient\x18\x06 \x01(\tR\trecipient\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\rR\x05bytes\x12\x1c\n" +
+	"\ttruncated\x18\b \x01(\bR\ttruncated\"\xe4\x01\n" +
+	"\x0eNotifyResponse\x12;\n" +
+	"\n" +
+	"deliveries\x18\x01 \x03(\v2\x1b.vedette.plugin.v1.DeliveryR\n" +
+	"deliveries\x12U\n" +
+	"\fthread_state\x18\x02 \x03(\v22.vedette.plugin.v1.NotifyResponse.ThreadStateEntryR\vthreadState\x1a>\n" +
+	"\x10ThreadStateEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
+	"\vSyncRequest\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x120\n" +
+	"\x06active\x18\x02 \x03(\v2\x18.vedette.plugin.v1.AlertR\x06active\x126\n" +
+	"\tvalid_for\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bvalidFor*\xc2\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vKIND_FIRING\x10\x01\x12\x11\n" +
+	"\rKIND_RESOLVED\x10\x02\x12\x0f\n" +
+	"\vKIND_REPEAT\x10\x03\x12\x13\n" +
+	"\x0fKIND_ESCALATION\x10\x04\x12\x11\n" +
+	"\rKIND_FLAPPING\x10\x05\x12\x17\n" +
+	"\x13KIND_FLAPPING_ENDED\x10\x06\x12\x0e\n" +
+	"\n" +
+	"KIND_EVENT\x10\a\x12\x0f\n" +
+	"\vKIND_DIGEST\x10\b\x12\r\n" +
+	"\tKIND_TEST\x10\t*\xa4\x01\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11OUTCOME_DELIVERED\x10\x01\x12\x15\n" +
+	"\x11OUTCOME_TEMPORARY\x10\x02\x12\x1f\n" +
+	"\x1bOUTCOME_PERMANENT_RECIPIENT\x10\x03\x12\x1c\n" +
+	"\x18OUTCOME_PERMANENT_CONFIG\x10\x04\x12\x13\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\x052\xa5\x01\n" +
 	"\x06Plugin\x12V\n" +
 	"\tConfigure\x12#.vedette.plugin.v1.ConfigureRequest\x1a$.vedette.plugin.v1.ConfigureResponse\x12C\n" +
-	"\aSession\x12\x1a.vedette.plugin.v1.Control\x1a\x18.vedette.plugin.v1.Batch(\x010\x01B2Z0github.com/vedette-monitor/vedette/sdk/wire;wireb\x06proto3"
+	"\aSession\x12\x1a.vedette.plugin.v1.Control\x1a\x18.vedette.plugin.v1.Batch(\x010\x012\xd5\x02\n" +
+	"\bNotifier\x12n\n" +
+	"\x11ConfigureChannels\x12+.vedette.plugin.v1.ConfigureChannelsRequest\x1a,.vedette.plugin.v1.ConfigureChannelsResponse\x12E\n" +
+	"\x05Check\x12\x1f.vedette.plugin.v1.CheckRequest\x1a\x1b.vedette.plugin.v1.Delivery\x12M\n" +
+	"\x06Notify\x12 .vedette.plugin.v1.NotifyRequest\x1a!.vedette.plugin.v1.NotifyResponse\x12C\n" +
+	"\x04Sync\x12\x1e.vedette.plugin.v1.SyncRequest\x1a\x1b.vedette.plugin.v1.DeliveryB2Z0github.com/vedette-monitor/vedette/sdk/wire;wireb\x06proto3"
 
 var (
 	file_plugin_proto_rawDescOnce sync.Once
@@ -962,42 +1987,84 @@ func file_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_proto_rawDescData
 }
 
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_plugin_proto_goTypes = []any{
-	(*ConfigureRequest)(nil),    // 0: vedette.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil),   // 1: vedette.plugin.v1.ConfigureResponse
-	(*Problem)(nil),             // 2: vedette.plugin.v1.Problem
-	(*Control)(nil),             // 3: vedette.plugin.v1.Control
-	(*Ack)(nil),                 // 4: vedette.plugin.v1.Ack
-	(*Refusal)(nil),             // 5: vedette.plugin.v1.Refusal
-	(*Stop)(nil),                // 6: vedette.plugin.v1.Stop
-	(*Batch)(nil),               // 7: vedette.plugin.v1.Batch
-	(*Point)(nil),               // 8: vedette.plugin.v1.Point
-	(*Tag)(nil),                 // 9: vedette.plugin.v1.Tag
-	(*Field)(nil),               // 10: vedette.plugin.v1.Field
-	(*Beat)(nil),                // 11: vedette.plugin.v1.Beat
-	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
+	(Kind)(0),                         // 0: vedette.plugin.v1.Kind
+	(Outcome)(0),                      // 1: vedette.plugin.v1.Outcome
+	(*ConfigureRequest)(nil),          // 2: vedette.plugin.v1.ConfigureRequest
+	(*ConfigureResponse)(nil),         // 3: vedette.plugin.v1.ConfigureResponse
+	(*Problem)(nil),                   // 4: vedette.plugin.v1.Problem
+	(*Control)(nil),                   // 5: vedette.plugin.v1.Control
+	(*Ack)(nil),                       // 6: vedette.plugin.v1.Ack
+	(*Refusal)(nil),                   // 7: vedette.plugin.v1.Refusal
+	(*Stop)(nil),                      // 8: vedette.plugin.v1.Stop
+	(*Batch)(nil),                     // 9: vedette.plugin.v1.Batch
+	(*Point)(nil),                     // 10: vedette.plugin.v1.Point
+	(*Tag)(nil),                       // 11: vedette.plugin.v1.Tag
+	(*Field)(nil),                     // 12: vedette.plugin.v1.Field
+	(*Beat)(nil),                      // 13: vedette.plugin.v1.Beat
+	(*ConfigureChannelsRequest)(nil),  // 14: vedette.plugin.v1.ConfigureChannelsRequest
+	(*Channel)(nil),                   // 15: vedette.plugin.v1.Channel
+	(*ConfigureChannelsResponse)(nil), // 16: vedette.plugin.v1.ConfigureChannelsResponse
+	(*CheckRequest)(nil),              // 17: vedette.plugin.v1.CheckRequest
+	(*Alert)(nil),                     // 18: vedette.plugin.v1.Alert
+	(*NotifyRequest)(nil),             // 19: vedette.plugin.v1.NotifyRequest
+	(*Delivery)(nil),                  // 20: vedette.plugin.v1.Delivery
+	(*NotifyResponse)(nil),            // 21: vedette.plugin.v1.NotifyResponse
+	(*SyncRequest)(nil),               // 22: vedette.plugin.v1.SyncRequest
+	nil,                               // 23: vedette.plugin.v1.Alert.LabelsEntry
+	nil,                               // 24: vedette.plugin.v1.Alert.TagsEntry
+	nil,                               // 25: vedette.plugin.v1.NotifyRequest.ThreadStateEntry
+	nil,                               // 26: vedette.plugin.v1.NotifyResponse.ThreadStateEntry
+	(*durationpb.Duration)(nil),       // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 28: google.protobuf.Timestamp
 }
 var file_plugin_proto_depIdxs = []int32{
-	12, // 0: vedette.plugin.v1.ConfigureRequest.interval:type_name -> google.protobuf.Duration
-	12, // 1: vedette.plugin.v1.ConfigureRequest.timeout:type_name -> google.protobuf.Duration
-	2,  // 2: vedette.plugin.v1.ConfigureResponse.problems:type_name -> vedette.plugin.v1.Problem
-	4,  // 3: vedette.plugin.v1.Control.ack:type_name -> vedette.plugin.v1.Ack
-	6,  // 4: vedette.plugin.v1.Control.stop:type_name -> vedette.plugin.v1.Stop
-	5,  // 5: vedette.plugin.v1.Ack.refused:type_name -> vedette.plugin.v1.Refusal
-	8,  // 6: vedette.plugin.v1.Batch.points:type_name -> vedette.plugin.v1.Point
-	11, // 7: vedette.plugin.v1.Batch.beat:type_name -> vedette.plugin.v1.Beat
-	9,  // 8: vedette.plugin.v1.Point.tags:type_name -> vedette.plugin.v1.Tag
-	10, // 9: vedette.plugin.v1.Point.fields:type_name -> vedette.plugin.v1.Field
-	0,  // 10: vedette.plugin.v1.Plugin.Configure:input_type -> vedette.plugin.v1.ConfigureRequest
-	3,  // 11: vedette.plugin.v1.Plugin.Session:input_type -> vedette.plugin.v1.Control
-	1,  // 12: vedette.plugin.v1.Plugin.Configure:output_type -> vedette.plugin.v1.ConfigureResponse
-	7,  // 13: vedette.plugin.v1.Plugin.Session:output_type -> vedette.plugin.v1.Batch
-	12, // [12:14] is the sub-list for method output_type
-	10, // [10:12] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	27, // 0: vedette.plugin.v1.ConfigureRequest.interval:type_name -> google.protobuf.Duration
+	27, // 1: vedette.plugin.v1.ConfigureRequest.timeout:type_name -> google.protobuf.Duration
+	4,  // 2: vedette.plugin.v1.ConfigureResponse.problems:type_name -> vedette.plugin.v1.Problem
+	6,  // 3: vedette.plugin.v1.Control.ack:type_name -> vedette.plugin.v1.Ack
+	8,  // 4: vedette.plugin.v1.Control.stop:type_name -> vedette.plugin.v1.Stop
+	7,  // 5: vedette.plugin.v1.Ack.refused:type_name -> vedette.plugin.v1.Refusal
+	10, // 6: vedette.plugin.v1.Batch.points:type_name -> vedette.plugin.v1.Point
+	13, // 7: vedette.plugin.v1.Batch.beat:type_name -> vedette.plugin.v1.Beat
+	11, // 8: vedette.plugin.v1.Point.tags:type_name -> vedette.plugin.v1.Tag
+	12, // 9: vedette.plugin.v1.Point.fields:type_name -> vedette.plugin.v1.Field
+	15, // 10: vedette.plugin.v1.ConfigureChannelsRequest.channels:type_name -> vedette.plugin.v1.Channel
+	4,  // 11: vedette.plugin.v1.ConfigureChannelsResponse.problems:type_name -> vedette.plugin.v1.Problem
+	0,  // 12: vedette.plugin.v1.Alert.state:type_name -> vedette.plugin.v1.Kind
+	23, // 13: vedette.plugin.v1.Alert.labels:type_name -> vedette.plugin.v1.Alert.LabelsEntry
+	24, // 14: vedette.plugin.v1.Alert.tags:type_name -> vedette.plugin.v1.Alert.TagsEntry
+	28, // 15: vedette.plugin.v1.Alert.fired_at:type_name -> google.protobuf.Timestamp
+	28, // 16: vedette.plugin.v1.Alert.resolved_at:type_name -> google.protobuf.Timestamp
+	28, // 17: vedette.plugin.v1.Alert.last_sample_at:type_name -> google.protobuf.Timestamp
+	25, // 18: vedette.plugin.v1.NotifyRequest.thread_state:type_name -> vedette.plugin.v1.NotifyRequest.ThreadStateEntry
+	0,  // 19: vedette.plugin.v1.NotifyRequest.kind:type_name -> vedette.plugin.v1.Kind
+	18, // 20: vedette.plugin.v1.NotifyRequest.alerts:type_name -> vedette.plugin.v1.Alert
+	1,  // 21: vedette.plugin.v1.Delivery.outcome:type_name -> vedette.plugin.v1.Outcome
+	27, // 22: vedette.plugin.v1.Delivery.retry_after:type_name -> google.protobuf.Duration
+	20, // 23: vedette.plugin.v1.NotifyResponse.deliveries:type_name -> vedette.plugin.v1.Delivery
+	26, // 24: vedette.plugin.v1.NotifyResponse.thread_state:type_name -> vedette.plugin.v1.NotifyResponse.ThreadStateEntry
+	18, // 25: vedette.plugin.v1.SyncRequest.active:type_name -> vedette.plugin.v1.Alert
+	27, // 26: vedette.plugin.v1.SyncRequest.valid_for:type_name -> google.protobuf.Duration
+	2,  // 27: vedette.plugin.v1.Plugin.Configure:input_type -> vedette.plugin.v1.ConfigureRequest
+	5,  // 28: vedette.plugin.v1.Plugin.Session:input_type -> vedette.plugin.v1.Control
+	14, // 29: vedette.plugin.v1.Notifier.ConfigureChannels:input_type -> vedette.plugin.v1.ConfigureChannelsRequest
+	17, // 30: vedette.plugin.v1.Notifier.Check:input_type -> vedette.plugin.v1.CheckRequest
+	19, // 31: vedette.plugin.v1.Notifier.Notify:input_type -> vedette.plugin.v1.NotifyRequest
+	22, // 32: vedette.plugin.v1.Notifier.Sync:input_type -> vedette.plugin.v1.SyncRequest
+	3,  // 33: vedette.plugin.v1.Plugin.Configure:output_type -> vedette.plugin.v1.ConfigureResponse
+	9,  // 34: vedette.plugin.v1.Plugin.Session:output_type -> vedette.plugin.v1.Batch
+	16, // 35: vedette.plugin.v1.Notifier.ConfigureChannels:output_type -> vedette.plugin.v1.ConfigureChannelsResponse
+	20, // 36: vedette.plugin.v1.Notifier.Check:output_type -> vedette.plugin.v1.Delivery
+	21, // 37: vedette.plugin.v1.Notifier.Notify:output_type -> vedette.plugin.v1.NotifyResponse
+	20, // 38: vedette.plugin.v1.Notifier.Sync:output_type -> vedette.plugin.v1.Delivery
+	33, // [33:39] is the sub-list for method output_type
+	27, // [27:33] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -1016,18 +2083,20 @@ func file_plugin_proto_init() {
 		(*Field_Bool)(nil),
 		(*Field_String_)(nil),
 	}
+	file_plugin_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   25,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_plugin_proto_goTypes,
 		DependencyIndexes: file_plugin_proto_depIdxs,
+		EnumInfos:         file_plugin_proto_enumTypes,
 		MessageInfos:      file_plugin_proto_msgTypes,
 	}.Build()
 	File_plugin_proto = out.File

@@ -168,3 +168,235 @@ var Plugin_ServiceDesc = grpc.ServiceDesc{
 	},
 	Metadata: "plugin.proto",
 }
+
+const (
+	Notifier_ConfigureChannels_FullMethodName = "/vedette.plugin.v1.Notifier/ConfigureChannels"
+	Notifier_Check_FullMethodName             = "/vedette.plugin.v1.Notifier/Check"
+	Notifier_Notify_FullMethodName            = "/vedette.plugin.v1.Notifier/Notify"
+	Notifier_Sync_FullMethodName              = "/vedette.plugin.v1.Notifier/Sync"
+)
+
+// NotifierClient is the client API for Notifier service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Notifier is served by a plugin with the role "notifier". Its channels are configured after Plugin.Configure; its own
+// points travel in its session.
+type NotifierClient interface {
+	// ConfigureChannels hands over all channels; it may be called again, and then replaces them.
+	ConfigureChannels(ctx context.Context, in *ConfigureChannelsRequest, opts ...grpc.CallOption) (*ConfigureChannelsResponse, error)
+	// Check reaches the channel's provider and authenticates. It sends nothing to anybody.
+	Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*Delivery, error)
+	// Notify delivers one notice through one channel, and answers by the call's deadline.
+	Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*NotifyResponse, error)
+	// Sync hands the whole set of active alerts to a channel that keeps state, such as Alertmanager. It is called again
+	// before valid_for is over.
+	Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (*Delivery, error)
+}
+
+type notifierClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewNotifierClient(cc grpc.ClientConnInterface) NotifierClient {
+	return &notifierClient{cc}
+}
+
+func (c *notifierClient) ConfigureChannels(ctx context.Context, in *ConfigureChannelsRequest, opts ...grpc.CallOption) (*ConfigureChannelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfigureChannelsResponse)
+	err := c.cc.Invoke(ctx, Notifier_ConfigureChannels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierClient) Check(ctx context.Context, in *CheckRequest, opts ...grpc.CallOption) (*Delivery, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Delivery)
+	err := c.cc.Invoke(ctx, Notifier_Check_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierClient) Notify(ctx context.Context, in *NotifyRequest, opts ...grpc.CallOption) (*NotifyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NotifyResponse)
+	err := c.cc.Invoke(ctx, Notifier_Notify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *notifierClient) Sync(ctx context.Context, in *SyncRequest, opts ...grpc.CallOption) (*Delivery, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Delivery)
+	err := c.cc.Invoke(ctx, Notifier_Sync_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// NotifierServer is the server API for Notifier service.
+// All implementations must embed UnimplementedNotifierServer
+// for forward compatibility.
+//
+// Notifier is served by a plugin with the role "notifier". Its channels are configured after Plugin.Configure; its own
+// points travel in its session.
+type NotifierServer interface {
+	// ConfigureChannels hands over all channels; it may be called again, and then replaces them.
+	ConfigureChannels(context.Context, *ConfigureChannelsRequest) (*ConfigureChannelsResponse, error)
+	// Check reaches the channel's provider and authenticates. It sends nothing to anybody.
+	Check(context.Context, *CheckRequest) (*Delivery, error)
+	// Notify delivers one notice through one channel, and answers by the call's deadline.
+	Notify(context.Context, *NotifyRequest) (*NotifyResponse, error)
+	// Sync hands the whole set of active alerts to a channel that keeps state, such as Alertmanager. It is called again
+	// before valid_for is over.
+	Sync(context.Context, *SyncRequest) (*Delivery, error)
+	mustEmbedUnimplementedNotifierServer()
+}
+
+// UnimplementedNotifierServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedNotifierServer struct{}
+
+func (UnimplementedNotifierServer) ConfigureChannels(context.Context, *ConfigureChannelsRequest) (*ConfigureChannelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfigureChannels not implemented")
+}
+func (UnimplementedNotifierServer) Check(context.Context, *CheckRequest) (*Delivery, error) {
+	return nil, status.Error(codes.Unimplemented, "method Check not implemented")
+}
+func (UnimplementedNotifierServer) Notify(context.Context, *NotifyRequest) (*NotifyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Notify not implemented")
+}
+func (UnimplementedNotifierServer) Sync(context.Context, *SyncRequest) (*Delivery, error) {
+	return nil, status.Error(codes.Unimplemented, "method Sync not implemented")
+}
+func (UnimplementedNotifierServer) mustEmbedUnimplementedNotifierServer() {}
+func (UnimplementedNotifierServer) testEmbeddedByValue()                  {}
+
+// UnsafeNotifierServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to NotifierServer will
+// result in compilation errors.
+type UnsafeNotifierServer interface {
+	mustEmbedUnimplementedNotifierServer()
+}
+
+func RegisterNotifierServer(s grpc.ServiceRegistrar, srv NotifierServer) {
+	// If the following call panics, it indicates UnimplementedNotifierServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Notifier_ServiceDesc, srv)
+}
+
+func _Notifier_ConfigureChannels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfigureChannelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServer).ConfigureChannels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Notifier_ConfigureChannels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServer).ConfigureChannels(ctx, req.(*ConfigureChannelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Notifier_Check_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServer).Check(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Notifier_Check_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServer).Check(ctx, req.(*CheckRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Notifier_Notify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NotifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServer).Notify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Notifier_Notify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServer).Notify(ctx, req.(*NotifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Notifier_Sync_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SyncRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NotifierServer).Sync(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Notifier_Sync_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NotifierServer).Sync(ctx, req.(*SyncRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Notifier_ServiceDesc is the grpc.ServiceDesc for Notifier service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Notifier_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "vedette.plugin.v1.Notifier",
+	HandlerType: (*NotifierServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "ConfigureChannels",
+			Handler:    _Notifier_ConfigureChannels_Handler,
+		},
+		{
+			MethodName: "Check",
+			Handler:    _Notifier_Check_Handler,
+		},
+		{
+			MethodName: "Notify",
+			Handler:    _Notifier_Notify_Handler,
+		},
+		{
+			MethodName: "Sync",
+			Handler:    _Notifier_Sync_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "plugin.proto",
+}

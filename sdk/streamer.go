@@ -1,0 +1,30 @@
+package sdk
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// openEmitter takes points until its context ends.
+type openEmitter struct {
+	ctx context.Context
+	out *outbox
+}
+
+// Emit implements Emitter.
+func (e openEmitter) Emit(p *Point) { e.out.put(e.ctx, p, time.Now()) }
+
+// Flush implements Stream.
+func (e openEmitter) Flush(ctx context.Context) error { return e.out.flush(ctx) }
+
+// stream runs the streamer and turns its panic into an error.
+func stream(ctx context.Context, s Streamer, out *outbox) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return s.Stream(ctx, openEmitter{ctx, out})
+}
