@@ -22,6 +22,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 const (
@@ -194,7 +195,7 @@ func (a *App) addPlugins() {
 		source := a.pipe.Source(stamp(p.Tags, a.cfg.Tags), a.logger.Named(p.Name))
 		a.sources[p.Name] = source
 		a.supervisor.Add(supervisor.Spec{
-			Name: p.Name, Path: catalog.Path(p.Source), Env: p.Env,
+			Name: p.Name, Path: catalog.Path(p.Source), Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
 			Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
 		}, source)
 	}

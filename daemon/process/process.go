@@ -69,14 +69,19 @@ func (c *Child) Done() <-chan struct{} { return c.done }
 func (c *Child) Err() error { return c.err }
 
 // Signal sends sig to every process of the child's group. It is no error if the child has ended.
-func (c *Child) Signal(sig syscall.Signal) error {
+func (c *Child) Signal(sig syscall.Signal) error { return c.signal(-c.Pid(), sig) }
+
+// SignalLeader sends sig to the child alone. It is no error if the child has ended.
+func (c *Child) SignalLeader(sig syscall.Signal) error { return c.signal(c.Pid(), sig) }
+
+func (c *Child) signal(to int, sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reaped {
 		return nil
 	}
-	if err := syscall.Kill(-c.Pid(), sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("sending %v to process group %d of %s: %w", sig, c.Pid(), c.cmd.Path, err)
+	if err := syscall.Kill(to, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("sending %v to process %d of %s: %w", sig, to, c.cmd.Path, err)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ type Catalog struct {
 	dir string
 
 	mu        sync.Mutex
-	manifests map[string]*wire.Manifest // by path
+	manifests map[string]*wire.Manifest // by the program's SHA256
 }
 
 // NewCatalog returns the catalog of the plugins in a directory.
@@ -64,31 +63,41 @@ func (c *Catalog) Names() []string {
 	return names
 }
 
-// Manifest asks the plugin for its description, once for each program.
+// Manifest asks the plugin for its description. The same program, by its SHA256, is asked once.
 func (c *Catalog) Manifest(source string) (*wire.Manifest, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	m, _, err := c.Inspect(source)
+	return m, err
+}
+
+// Inspect returns the description of the plugin and the SHA256 of its program.
+func (c *Catalog) Inspect(source string) (m *wire.Manifest, sum string, err error) {
 	path := c.Path(source)
-	if m, ok := c.manifests[path]; ok {
-		return m, nil
-	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && filepath.IsAbs(source):
-		return nil, missingPlugin("there is no program " + source)
+		return nil, "", missingPlugin("there is no program " + source)
 	case errors.Is(err, fs.ErrNotExist) || slices.Contains(programs, source):
-		return nil, missingPlugin(fmt.Sprintf("there is no plugin %q in %s", source, c.dir))
+		return nil, "", missingPlugin(fmt.Sprintf("there is no plugin %q in %s", source, c.dir))
 	case err != nil:
-		return nil, fmt.Errorf("looking for the plugin %q: %w", source, err)
+		return nil, "", fmt.Errorf("looking for the plugin %q: %w", source, err)
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return nil, fmt.Errorf("%s is no program: it must be an executable file", path)
+		return nil, "", fmt.Errorf("%s is no program: it must be an executable file", path)
 	}
-	m, err := describe(path)
+	program, err := openProgram(path)
 	if err != nil {
-		return nil, fmt.Errorf("the plugin %s did not describe itself: %w", path, err)
+		return nil, "", err
 	}
-	c.manifests[path] = m
-	return m, nil
+	defer program.close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m, ok := c.manifests[program.sum]; ok {
+		return m, program.sum, nil
+	}
+	if m, err = describe(program); err != nil {
+		return nil, "", fmt.Errorf("the plugin %s did not describe itself: %w", path, err)
+	}
+	c.manifests[program.sum] = m
+	return m, program.sum, nil
 }
 
 // missingPlugin is the error for a plugin that is not installed.
@@ -98,9 +107,10 @@ func (m missingPlugin) Error() string      { return string(m) }
 func (missingPlugin) Is(target error) bool { return target == fs.ErrNotExist }
 
 // describe runs the plugin for its manifest: without an environment, and not for long.
-func describe(path string) (*wire.Manifest, error) {
+func describe(p *program) (*wire.Manifest, error) {
+	path := p.path
 	out, errOut := limitedBuffer{limit: maxManifest}, limitedBuffer{limit: 4096}
-	cmd := exec.Command(path, wire.DescribeCommand)
+	cmd := p.command(wire.DescribeCommand)
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &out, &errOut

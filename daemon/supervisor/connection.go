@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,6 +26,8 @@ const (
 	startTimeout = 10 * time.Second
 	// killGrace is how long a plugin that has drained may take to end by itself.
 	killGrace = 500 * time.Millisecond
+	// dumpGrace is how long a plugin that hangs may take to print where.
+	dumpGrace = time.Second
 	// maxBatch is the longest message that a plugin may send.
 	maxBatch = 4 << 20
 )
@@ -43,13 +46,24 @@ type connection struct {
 
 // launch starts the plugin's program and shakes hands. dir is the plugin's run directory, which it may fill.
 func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connection, error) {
+	program, err := openProgram(spec.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer program.close()
+	if spec.SHA256 != "" && program.sum != spec.SHA256 {
+		if spec.Pinned {
+			return nil, fmt.Errorf("the program %s has changed: its SHA256 is %s, and the lock file has %s; if that is meant, run `vedette plugin lock`", spec.Path, program.sum, spec.SHA256)
+		}
+		log.logger.Warn("the plugin's program has changed since the configuration was read; reload to check the configuration against it", "program", spec.Path)
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("sweeping the run directory of the plugin: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making a run directory for the plugin: %w", err)
 	}
-	cmd := exec.Command(spec.Path)
+	cmd := program.command()
 	cmd.Dir = dir
 	c := &connection{child: newChild(cmd, log), dir: dir}
 	c.client = goplugin.NewClient(&goplugin.ClientConfig{
@@ -122,6 +136,18 @@ func (c *connection) stop() {
 	}
 	c.kill()
 	<-asked
+}
+
+// dump asks a plugin that hangs where it does so: a Go program prints the stacks of all its goroutines, which go into
+// the log, and ends.
+func (c *connection) dump() {
+	_ = c.child.process.SignalLeader(syscall.SIGQUIT)
+	timer := time.NewTimer(dumpGrace)
+	defer timer.Stop()
+	select {
+	case <-c.child.process.Done():
+	case <-timer.C:
+	}
 }
 
 // kill ends the plugin's process group at once, and waits until go-plugin has let go of it.

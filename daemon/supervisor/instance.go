@@ -35,6 +35,7 @@ type Phase string
 const (
 	Starting Phase = "starting"
 	Ready    Phase = "ready"
+	Degraded Phase = "degraded" // it runs, but gives no sign of life
 	Backoff  Phase = "backoff"
 	Failed   Phase = "failed"
 	Stopping Phase = "stopping"
@@ -56,7 +57,13 @@ type State struct {
 // Spec says how to run a plugin.
 type Spec struct {
 	// Name is the instance's name, Path its program.
-	Name, Path        string
+	Name, Path string
+	// SHA256 is that of the program which the configuration was checked against, in hexadecimal. If Pinned, no other is
+	// run.
+	SHA256 string
+	Pinned bool
+	// Ticks says that the plugin is a collector.
+	Ticks             bool
 	Env               map[string]string
 	Interval, Timeout time.Duration
 	// Config is the configuration as JSON.
@@ -86,6 +93,26 @@ func (i *instance) set(phase Phase, cause string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.state.Phase, i.state.Cause, i.state.Since = phase, cause, time.Now()
+}
+
+// heard notes a sign of life.
+func (i *instance) heard(b *wire.Beat) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.state.Beat = b
+	if i.state.Phase == Degraded {
+		i.state.Phase, i.state.Cause, i.state.Since = Ready, "", time.Now()
+	}
+}
+
+// quiet notes that there was none for too long.
+func (i *instance) quiet(since time.Duration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.state.Phase == Ready {
+		i.state.Phase, i.state.Since = Degraded, time.Now()
+		i.state.Cause = fmt.Sprintf("no sign of life for %s", since.Round(time.Second))
+	}
 }
 
 // problems is the error of a plugin that can not work with its configuration.
@@ -170,15 +197,18 @@ func (i *instance) live(ctx context.Context) error {
 	i.logger.Info("the plugin is ready", "pid", conn.pid())
 	stopping := context.AfterFunc(ctx, func() { i.set(Stopping, "") })
 	defer stopping()
-	s := session{client: conn, intake: i.intake, beat: func(b *wire.Beat) {
-		i.mu.Lock()
-		i.state.Beat = b
-		i.mu.Unlock()
-	}}
+	s := session{client: conn, intake: i.intake, beat: i.heard, quiet: i.quiet}
+	if i.spec.Ticks {
+		s.longestTick = 2 * (i.spec.Interval + i.spec.Timeout)
+	}
 	err = s.run(ctx)
 	if errors.Is(err, errDrained) {
 		conn.stop()
 		return err
+	}
+	var hangs hung
+	if errors.As(err, &hangs) {
+		conn.dump()
 	}
 	conn.kill()
 	if exit := conn.child.process.Err(); exit != nil && !errors.Is(err, context.Canceled) {

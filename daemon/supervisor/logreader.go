@@ -17,11 +17,16 @@ import (
 
 // Limits on what a plugin may write into the daemon's log.
 const (
-	maxLine    = 64 << 10
-	linesASec  = 200
+	maxLine   = 64 << 10
+	linesASec = 200
+	// stackLines is the same for the stacks that a Go program prints when it dies.
+	stackLines = 5000
 	tailLines  = 50
 	tailLength = 500
 )
+
+// deaths are how a dying Go program begins what it prints: all that follows is of its stacks.
+var deaths = []string{"panic: ", "fatal error: ", "SIGQUIT: quit"}
 
 // logReader turns what a plugin writes on standard error into lines of the daemon's log: hclog's JSON with its level
 // and values, everything else as text. It never stops reading and believes nothing: not that a line is JSON, not that
@@ -94,7 +99,7 @@ func (l *logReader) line(line []byte) {
 // plain logs a line that is no JSON. Go prints panics so, over many lines.
 func (l *logReader) plain(line string) {
 	l.mu.Lock()
-	if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+	if slices.ContainsFunc(deaths, func(death string) bool { return strings.HasPrefix(line, death) }) {
 		l.panics = true
 	}
 	level := hclog.Info
@@ -128,7 +133,11 @@ func (l *logReader) admit(level hclog.Level, message string) bool {
 		l.reportLocked()
 		l.second, l.lines = now, 0
 	}
-	if l.lines++; l.lines > linesASec {
+	limit := linesASec
+	if l.panics {
+		limit = stackLines
+	}
+	if l.lines++; l.lines > limit {
 		l.dropped++
 		return false
 	}

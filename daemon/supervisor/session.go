@@ -16,8 +16,8 @@ import (
 const (
 	// window is how many batches of a plugin may be without acknowledgement.
 	window = 8
-	// silence is how long a plugin may give no sign of life: it owes one every five seconds.
-	silence = 20 * time.Second
+	// beatInterval is how often a plugin owes a sign of life. After two of them it is degraded, after three it hangs.
+	beatInterval = 5 * time.Second
 	// drainTime is how long a plugin may take to send what it holds before it is stopped.
 	drainTime = 2 * time.Second
 )
@@ -34,8 +34,15 @@ type Intake interface {
 type session struct {
 	client wire.PluginClient
 	intake Intake
-	beat   func(*wire.Beat)
+	// longestTick is how old the last tick of a healthy collector may be; 0 in a plugin that does not tick.
+	longestTick time.Duration
+	// beat is told of each sign of life, quiet that one is missing.
+	beat  func(*wire.Beat)
+	quiet func(since time.Duration)
 }
+
+// hung is the error of a plugin that lives and does nothing.
+type hung struct{ error }
 
 // errDrained says that the plugin has sent all that it had after it was asked to stop.
 var errDrained = errors.New("drained")
@@ -56,20 +63,24 @@ func (s *session) run(ctx context.Context) error {
 	// The plugin keeps the window, or the session ends: so an acknowledgement always finds room.
 	acks := make(chan *wire.Ack, window)
 	inFlight, seq := 0, uint64(0)
-	alive := time.NewTimer(silence)
-	defer alive.Stop()
+	heard := time.Now()
+	listening := time.NewTicker(beatInterval)
+	defer listening.Stop()
 	stop := ctx.Done()
 	var drain <-chan time.Time
 	for {
 		select {
 		case msg := <-messages:
-			alive.Reset(silence)
+			heard = time.Now()
 			batch, err := point.ParseBatch(msg)
 			if err != nil {
 				return err
 			}
 			if batch.Beat != nil {
 				s.beat(batch.Beat)
+				if err := s.checkTick(batch.Beat); err != nil {
+					return err
+				}
 			}
 			if batch.Seq == 0 {
 				continue
@@ -98,10 +109,26 @@ func (s *session) run(ctx context.Context) error {
 			return fmt.Errorf("the plugin did not drain within %s", drainTime)
 		case err := <-ended:
 			return s.end(ctx, nil, nil, err)
-		case <-alive.C:
-			return fmt.Errorf("the plugin gave no sign of life for %s", silence)
+		case <-listening.C:
+			switch since := time.Since(heard); {
+			case since > 3*beatInterval:
+				return hung{fmt.Errorf("the plugin gave no sign of life for %s", since.Round(time.Second))}
+			case since > 2*beatInterval:
+				s.quiet(since)
+			}
 		}
 	}
+}
+
+// checkTick finds a collector that beats and collects no more.
+func (s *session) checkTick(b *wire.Beat) error {
+	if s.longestTick == 0 || b.LastTick == 0 {
+		return nil
+	}
+	if since := time.Since(time.Unix(0, b.LastTick)); since > s.longestTick {
+		return hung{fmt.Errorf("the plugin's last tick began %s ago", since.Round(time.Second))}
+	}
+	return nil
 }
 
 // end says why the session is over. What a stream says when it is received from is better than what it says when it is

@@ -87,6 +87,11 @@ func (b *logBuffer) String() string {
 
 func start(t *testing.T, config string, env map[string]string) *running {
 	t.Helper()
+	return startSpec(t, Spec{Env: env, Interval: time.Hour, Timeout: time.Hour, Config: []byte(config), Ticks: true})
+}
+
+func startSpec(t *testing.T, spec Spec) *running {
+	t.Helper()
 	r := &running{t: t, intake: &testIntake{}, log: &logBuffer{}}
 	// A socket's path must be short, and those of t.TempDir are not.
 	dir, err := os.MkdirTemp("", "sv")
@@ -100,7 +105,11 @@ func start(t *testing.T, config string, env map[string]string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.supervisor.Add(Spec{Name: "p", Path: program, Env: env, Interval: time.Hour, Timeout: time.Hour, Config: []byte(config)}, r.intake)
+	spec.Name = "p"
+	if spec.Path == "" {
+		spec.Path = program
+	}
+	r.supervisor.Add(spec, r.intake)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -257,6 +266,55 @@ func TestAFrozenPluginDoesNotKeepTheDaemonFromStopping(t *testing.T) {
 	r.stop()
 	if !gone(pid) {
 		t.Error("the frozen plugin is still there")
+	}
+}
+
+func TestAFrozenPluginIsReplaced(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{"points": 1}`, nil)
+	r.until("a point", func() bool { return r.intake.count() == 1 })
+	frozen := r.state().Pid
+	if err := syscall.Kill(frozen, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	r.until("degraded", func() bool { return r.state().Phase == Degraded })
+	r.until("another process", func() bool { st := r.state(); return st.Phase == Ready && st.Pid != frozen })
+	if !gone(frozen) || r.state().Restarts != 1 || !strings.Contains(r.log.String(), "no sign of life for") {
+		t.Errorf("state is %+v, and the log\n%s", r.state(), r.log)
+	}
+}
+
+func TestWhereAPluginHangsIsInTheLog(t *testing.T) {
+	t.Parallel()
+	r := startSpec(t, Spec{Interval: 100 * time.Millisecond, Timeout: 100 * time.Millisecond, Ticks: true, Config: []byte(`{"mode": "hang"}`)})
+	r.until("hung", func() bool { return strings.Contains(r.state().Cause, "last tick began") })
+	for _, want := range []string{"SIGQUIT: quit", "(*testPlugin).Collect", "plugin_test.go"} {
+		if log := r.log.String(); !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%.5000s", want, log)
+		}
+	}
+}
+
+func TestOnlyThePinnedProgramIsRun(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog := NewCatalog(filepath.Dir(program))
+	_, sum, err := catalog.Inspect(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"points": 1}`), SHA256: sum, Pinned: true})
+	r.until("a point", func() bool { return r.intake.count() == 1 })
+	executed, err := os.Readlink("/proc/" + strconv.Itoa(r.state().Pid) + "/exe")
+	if err != nil || executed != program {
+		t.Errorf("the program that runs is %s, %v", executed, err)
+	}
+	other := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"points": 1}`), SHA256: strings.Repeat("0", 64), Pinned: true})
+	other.until("refused", func() bool { return other.state().Cause != "" })
+	if cause := other.state().Cause; !strings.Contains(cause, "has changed: its SHA256 is "+sum) || other.intake.count() > 0 {
+		t.Errorf("the cause is %s", cause)
 	}
 }
 
