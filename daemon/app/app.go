@@ -22,7 +22,6 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
-	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 const (
@@ -32,28 +31,44 @@ const (
 	influxStopTime = 2 * time.Second
 )
 
+// Options say what a daemon is made of besides its configuration.
+type Options struct {
+	Version string
+	Logger  hclog.Logger
+	// Load reads the configuration anew for a reload.
+	Load func() (*config.Config, config.Diagnostics)
+}
+
 // App is a daemon.
 type App struct {
+	// cfg is the configuration of the start. Its blocks daemon and influxdb hold until the end; what a reload changes is
+	// in tags and plugins.
 	cfg     *config.Config
-	version string
+	opts    Options
 	logger  hclog.Logger
 	started time.Time
 
 	supervisor *supervisor.Supervisor
-	sources    map[string]*pipeline.Source
+	catalog    *supervisor.Catalog
 	ready      chan struct{}
 
-	mu     sync.Mutex
-	spool  *spool.Spool
-	pipe   *pipeline.Pipeline
-	influx *embedded.Server // nil unless InfluxDB is embedded
-	writer *influx.Writer   // nil until InfluxDB's address and token are known
-	health string           // the address of /healthz
+	// reloading is held during a reload.
+	reloading sync.Mutex
+
+	mu      sync.Mutex
+	tags    []config.Tag
+	plugins []config.Plugin
+	sources map[string]*pipeline.Source // by the plugin's name
+	spool   *spool.Spool
+	pipe    *pipeline.Pipeline
+	influx  *embedded.Server // nil unless InfluxDB is embedded
+	writer  *influx.Writer   // nil until InfluxDB's address and token are known
+	health  string           // the address of /healthz
 }
 
 // New prepares a daemon.
-func New(cfg *config.Config, version string, logger hclog.Logger) *App {
-	return &App{cfg: cfg, version: version, logger: logger, started: time.Now(), ready: make(chan struct{})}
+func New(cfg *config.Config, opts Options) *App {
+	return &App{cfg: cfg, opts: opts, logger: opts.Logger, started: time.Now(), ready: make(chan struct{})}
 }
 
 // Ready is closed once InfluxDB takes points and every plugin has started or failed.
@@ -153,8 +168,7 @@ func (a *App) open() error {
 	}
 	logRepairs(log, repairs)
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	// Nobody else knows the daemon yet, so nothing is locked.
 	a.spool = queue
 	a.pipe = pipeline.New(queue, a.logger.Named("pipeline"))
 	if a.cfg.InfluxDB.Embedded {
@@ -167,7 +181,14 @@ func (a *App) open() error {
 			StopTimeout: influxStopTime,
 		})
 	}
-	a.addPlugins()
+	a.catalog = supervisor.NewCatalog(a.cfg.Daemon.PluginDir)
+	a.supervisor = supervisor.New(supervisor.Options{
+		RunDir:   filepath.Join(runDir(dir), "plugins"),
+		StateDir: filepath.Join(dir, "plugins"),
+		Logger:   a.logger,
+		Version:  a.opts.Version,
+	})
+	a.supervisor.Apply(a.wanted(a.cfg))
 	return nil
 }
 
@@ -177,28 +198,6 @@ func retention(d time.Duration) time.Duration {
 		return -1
 	}
 	return d
-}
-
-func (a *App) addPlugins() {
-	catalog := supervisor.NewCatalog(a.cfg.Daemon.PluginDir)
-	a.supervisor = supervisor.New(supervisor.Options{
-		RunDir:   filepath.Join(runDir(a.cfg.Daemon.DataDir), "plugins"),
-		StateDir: filepath.Join(a.cfg.Daemon.DataDir, "plugins"),
-		Logger:   a.logger,
-		Version:  a.version,
-	})
-	a.sources = map[string]*pipeline.Source{}
-	for _, p := range a.cfg.Plugins {
-		if !p.Enabled {
-			continue
-		}
-		source := a.pipe.Source(stamp(p.Tags, a.cfg.Tags), a.logger.Named(p.Name))
-		a.sources[p.Name] = source
-		a.supervisor.Add(supervisor.Spec{
-			Name: p.Name, Path: catalog.Path(p.Source), Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
-			Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
-		}, source)
-	}
 }
 
 // stamp is the tags of a plugin's points: its own, and those of the vantage point that it has not.
@@ -265,7 +264,7 @@ func (a *App) isUp() bool {
 	a.mu.Lock()
 	known := a.writer != nil
 	a.mu.Unlock()
-	for name := range a.sources {
+	for _, name := range a.enabled() {
 		if phase := a.supervisor.State(name).Phase; phase == supervisor.Stopped || phase == supervisor.Starting {
 			return false
 		}

@@ -14,7 +14,7 @@ func (a *App) Status() console.Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	st := console.Status{
-		Version:  a.version,
+		Version:  a.opts.Version,
 		Pid:      os.Getpid(),
 		Started:  a.started.UTC(),
 		Tags:     map[string]string{},
@@ -23,13 +23,13 @@ func (a *App) Status() console.Status {
 		Plugins:  []console.Plugin{},
 		InfluxDB: a.influxStatus(),
 	}
-	for _, t := range a.cfg.Tags {
+	for _, t := range a.tags {
 		st.Tags[t.Key] = t.Value
 	}
 	if since, by := a.pipe.Held(); by != nil {
 		st.Problem = "points can not be put on disk since " + since.UTC().Format(time.RFC3339) + ": " + by.Error()
 	}
-	for _, p := range a.cfg.Plugins {
+	for _, p := range a.plugins {
 		st.Plugins = append(st.Plugins, a.pluginStatus(p))
 	}
 	waiting := a.spool.Stats()

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -30,10 +32,15 @@ func newRun(version string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		daemon := app.New(cfg, version, newLogger(cfg.Daemon, cmd.ErrOrStderr()))
+		daemon := app.New(cfg, app.Options{
+			Version: version,
+			Logger:  newLogger(cfg.Daemon, cmd.ErrOrStderr()),
+			Load:    func() (*config.Config, config.Diagnostics) { return app.Load(*path) },
+		})
 		ctx, cancel := context.WithCancel(cmd.Context())
-		var greeting sync.WaitGroup
-		greeting.Go(func() {
+		var attending sync.WaitGroup
+		attending.Go(func() { reloadOnHangup(ctx, daemon) })
+		attending.Go(func() {
 			select {
 			case <-daemon.Ready():
 				greet(cmd.OutOrStdout(), daemon.Status(), *path)
@@ -42,10 +49,30 @@ func newRun(version string) *cobra.Command {
 		})
 		err = daemon.Run(ctx)
 		cancel()
-		greeting.Wait()
+		attending.Wait()
 		return err
 	}
 	return cmd
+}
+
+// reloadOnHangup reloads the configuration at every SIGHUP. What is wrong with it is logged.
+func reloadOnHangup(ctx context.Context, daemon *app.App) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	select {
+	case <-ctx.Done():
+		return
+	case <-daemon.Ready():
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			daemon.Reload()
+		}
+	}
 }
 
 func newLogger(cfg config.Daemon, out io.Writer) hclog.Logger {

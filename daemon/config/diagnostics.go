@@ -24,6 +24,22 @@ func newDiagnostics(all hcl.Diagnostics, files map[string]*hcl.File, sensitive [
 // HasErrors reports whether the configuration can not be used.
 func (d Diagnostics) HasErrors() bool { return d.all.HasErrors() }
 
+// Errors returns the errors for a log: each on one line, with its place.
+func (d Diagnostics) Errors() []string {
+	var lines []string
+	for _, diag := range d.all {
+		if diag.Severity != hcl.DiagError {
+			continue
+		}
+		line := diag.Summary + ": " + diag.Detail
+		if diag.Subject != nil {
+			line = position(*diag.Subject) + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // Write prints every diagnostic for a person: what, where, the text there with the place underlined, and the mend.
 //
 //	Error: Unsupported argument

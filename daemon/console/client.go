@@ -16,30 +16,38 @@ var ErrNotRunning = errors.New("the daemon is not running")
 
 // FetchStatus asks the daemon at the control socket for its status.
 func FetchStatus(ctx context.Context, socket string) (Status, error) {
+	return ask[Status](ctx, socket, http.MethodGet, "/v1/status")
+}
+
+// RequestReload asks the daemon at the control socket to reload its configuration.
+func RequestReload(ctx context.Context, socket string) (Reload, error) {
+	return ask[Reload](ctx, socket, http.MethodPost, "/v1/reload")
+}
+
+func ask[T any](ctx context.Context, socket, method, path string) (answer T, err error) {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://vedette/v1/status", nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://vedette"+path, nil)
 	if err != nil {
-		return Status{}, err
+		return answer, err
 	}
 	resp, err := client.Do(req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return Status{}, fmt.Errorf("%w: nothing answers on %s; start it with `vedette run`", ErrNotRunning, socket)
+		return answer, fmt.Errorf("%w: nothing answers on %s; start it with `vedette run`", ErrNotRunning, socket)
 	}
 	if err != nil {
-		return Status{}, fmt.Errorf("asking the daemon for its status: %w", err)
+		return answer, fmt.Errorf("asking the daemon: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return Status{}, fmt.Errorf("asking the daemon for its status: it answered %s", resp.Status)
+		return answer, fmt.Errorf("asking the daemon: it answered %s to %s", resp.Status, path)
 	}
-	var status Status
-	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
-		return Status{}, fmt.Errorf("reading the daemon's status: %w", err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("reading the daemon's answer: %w", err)
 	}
-	return status, nil
+	return answer, nil
 }

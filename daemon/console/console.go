@@ -16,6 +16,7 @@ import (
 // Subject is what the console looks into.
 type Subject interface {
 	Status() Status
+	Reload() Reload
 }
 
 // Server answers on one listener.
@@ -41,6 +42,9 @@ func Control(path string, subject Subject, logger hclog.Logger) (*Server, error)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, subject.Status())
+	})
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, subject.Reload())
 	})
 	return newServer(listener, mux, logger), nil
 }

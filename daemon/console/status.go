@@ -60,3 +60,17 @@ type InfluxDB struct {
 	Rejected int `json:"rejected"`
 	Expired  int `json:"expired"`
 }
+
+// Reload is what became of a reload. The lists name plugins.
+type Reload struct {
+	// Applied is false if the configuration has errors; then nothing has changed.
+	Applied bool `json:"applied"`
+	// Diagnostics is what is wrong with the configuration, for people.
+	Diagnostics string   `json:"diagnostics,omitempty"`
+	Started     []string `json:"started,omitempty"`
+	Restarted   []string `json:"restarted,omitempty"`
+	Stopped     []string `json:"stopped,omitempty"`
+	Kept        []string `json:"kept,omitempty"`
+	// AtNextStart names blocks whose changes take effect when the daemon is started again.
+	AtNextStart []string `json:"at_next_start,omitempty"`
+}

@@ -20,10 +20,10 @@ const blockBytes = 1 << 20
 // Source takes the points of one plugin. It is safe for concurrent use.
 type Source struct {
 	pipeline *Pipeline
-	tags     []point.Tag
 	logger   hclog.Logger
 
 	mu      sync.Mutex
+	tags    []point.Tag
 	point   point.Point
 	counts  Counts
 	logged  time.Time // when a refusal was logged last
@@ -44,6 +44,13 @@ type Counts struct {
 // Source returns the intake of a plugin whose points get these tags, unless they have them.
 func (p *Pipeline) Source(tags []point.Tag, logger hclog.Logger) *Source {
 	return &Source{pipeline: p, tags: tags, logger: logger}
+}
+
+// SetTags changes the tags that points get from now on.
+func (s *Source) SetTags(tags []point.Tag) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tags = tags
 }
 
 // Counts returns the counts of this moment.

@@ -59,8 +59,8 @@ func (i *testIntake) first() string {
 	return i.points[0]
 }
 
-// running is a supervisor with one plugin.
-type running struct {
+// trial is a supervisor with one plugin.
+type trial struct {
 	t          *testing.T
 	supervisor *Supervisor
 	intake     *testIntake
@@ -85,14 +85,14 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-func start(t *testing.T, config string, env map[string]string) *running {
+func start(t *testing.T, config string, env map[string]string) *trial {
 	t.Helper()
 	return startSpec(t, Spec{Env: env, Interval: time.Hour, Timeout: time.Hour, Config: []byte(config), Ticks: true})
 }
 
-func startSpec(t *testing.T, spec Spec) *running {
+func startSpec(t *testing.T, spec Spec) *trial {
 	t.Helper()
-	r := &running{t: t, intake: &testIntake{}, log: &logBuffer{}}
+	r := &trial{t: t, intake: &testIntake{}, log: &logBuffer{}}
 	// A socket's path must be short, and those of t.TempDir are not.
 	dir, err := os.MkdirTemp("", "sv")
 	if err != nil {
@@ -109,7 +109,7 @@ func startSpec(t *testing.T, spec Spec) *running {
 	if spec.Path == "" {
 		spec.Path = program
 	}
-	r.supervisor.Add(spec, r.intake)
+	r.supervisor.Apply([]Plugin{{spec, r.intake}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -130,10 +130,10 @@ func startSpec(t *testing.T, spec Spec) *running {
 	return r
 }
 
-func (r *running) state() State { return r.supervisor.State("p") }
+func (r *trial) state() State { return r.supervisor.State("p") }
 
 // until waits for the condition.
-func (r *running) until(what string, condition func() bool) {
+func (r *trial) until(what string, condition func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -318,6 +318,50 @@ func TestOnlyThePinnedProgramIsRun(t *testing.T) {
 	}
 }
 
+func TestApplyTouchesOnlyWhatChanges(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{"points": 1}`, nil)
+	r.until("a point", func() bool { return r.intake.count() == 1 })
+	kept := r.state().Pid
+	same := Plugin{r.supervisor.plugins[0].spec, r.intake}
+	spec := func(name string, points int) Plugin {
+		s := same.Spec
+		s.Name, s.Config = name, fmt.Appendf(nil, `{"points": %d}`, points)
+		return Plugin{s, &testIntake{}}
+	}
+	ready := func(name string) func() bool {
+		return func() bool { return r.supervisor.State(name).Phase == Ready }
+	}
+	pid := func(name string) int { return r.supervisor.State(name).Pid }
+
+	first, second := spec("a", 1), spec("b", 1)
+	if c := r.supervisor.Apply([]Plugin{first, same, second}); !slices.Equal(c.Started, []string{"a", "b"}) || !slices.Equal(c.Kept, []string{"p"}) || c.Stopped != nil || c.Restarted != nil {
+		t.Errorf("the changes are %+v", c)
+	}
+	r.until("a", ready("a"))
+	r.until("b", ready("b"))
+	a, b := pid("a"), pid("b")
+
+	changed := spec("b", 2)
+	if c := r.supervisor.Apply([]Plugin{same, changed}); !slices.Equal(c.Stopped, []string{"a"}) || !slices.Equal(c.Restarted, []string{"b"}) || !slices.Equal(c.Kept, []string{"p"}) || c.Started != nil {
+		t.Errorf("the changes are %+v", c)
+	}
+	if !gone(a) || !gone(b) {
+		t.Error("a plugin that was stopped or changed has its old process")
+	}
+	r.until("the points of the changed plugin", func() bool { return changed.Intake.(*testIntake).count() == 2 })
+	if r.state().Pid != kept || pid("a") != 0 || r.intake.count() != 1 {
+		t.Errorf("the plugin that did not change was touched: %+v", r.state())
+	}
+	r.stop()
+	if !gone(kept) || pid("b") != 0 {
+		t.Error("a plugin is left")
+	}
+	if c := r.supervisor.Apply([]Plugin{same}); len(c.Kept) != 1 {
+		t.Errorf("after the stop the changes are %+v", c)
+	}
+}
+
 // group lists the processes of the group that pid leads.
 func group(t *testing.T, pid int) []int {
 	t.Helper()
@@ -375,7 +419,7 @@ func TestAPluginSeesOnlyTheEnvironmentThatItMay(t *testing.T) {
 func TestTheRunDirectoryIsSweptAndPrivate(t *testing.T) {
 	r := start(t, `{"points": 1}`, nil)
 	r.until("a point", func() bool { return r.intake.count() == 1 })
-	dir := r.supervisor.instances[0].runDir
+	dir := r.supervisor.plugins[0].runDir
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Fatalf("the run directory is %v, %v", info, err)

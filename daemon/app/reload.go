@@ -1,0 +1,80 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/pipeline"
+	"github.com/vedette-monitor/vedette/daemon/supervisor"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Reload reads the configuration anew and makes the running plugins those of the new one. A plugin that did not change
+// is not touched. A configuration with errors changes nothing.
+func (a *App) Reload() console.Reload {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	cfg, diags := a.opts.Load()
+	var text strings.Builder
+	// A strings.Builder takes everything.
+	_ = diags.Write(&text)
+	if diags.HasErrors() {
+		a.logger.Error("the new configuration has errors; the old one goes on", "errors", diags.Errors())
+		return console.Reload{Diagnostics: text.String()}
+	}
+	changes := a.supervisor.Apply(a.wanted(cfg))
+	r := console.Reload{
+		Applied: true, Diagnostics: text.String(),
+		Started: changes.Started, Restarted: changes.Restarted, Stopped: changes.Stopped, Kept: changes.Kept,
+	}
+	if cfg.Daemon != a.cfg.Daemon {
+		r.AtNextStart = append(r.AtNextStart, "daemon")
+	}
+	if cfg.InfluxDB != a.cfg.InfluxDB {
+		r.AtNextStart = append(r.AtNextStart, "influxdb")
+	}
+	a.logger.Info("the configuration was reloaded", "started", r.Started, "restarted", r.Restarted, "stopped", r.Stopped,
+		"kept", r.Kept, "at_next_start", r.AtNextStart)
+	return r
+}
+
+// wanted notes the configuration and returns the plugins that shall run by it. A plugin keeps its source, and so its
+// counts, over a restart.
+func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tags, a.plugins = cfg.Tags, cfg.Plugins
+	sources := a.sources
+	a.sources = map[string]*pipeline.Source{}
+	var wanted []supervisor.Plugin
+	for _, p := range cfg.Plugins {
+		if !p.Enabled {
+			continue
+		}
+		tags := stamp(p.Tags, cfg.Tags)
+		s, ok := sources[p.Name]
+		if ok {
+			s.SetTags(tags)
+		} else {
+			s = a.pipe.Source(tags, a.logger.Named(p.Name))
+		}
+		a.sources[p.Name] = s
+		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: supervisor.Spec{
+			Name: p.Name, Path: a.catalog.Path(p.Source), Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
+			Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
+		}})
+	}
+	return wanted
+}
+
+// enabled lists the plugins that shall run.
+func (a *App) enabled() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var names []string
+	for name := range a.sources {
+		names = append(names, name)
+	}
+	return names
+}
