@@ -107,7 +107,8 @@ func (p *Pipeline) hold(b block, err error) {
 }
 
 // Run delivers what is in the spool to the store, and tries again to put on disk what is held, until ctx ends or the
-// spool is closed.
+// spool is closed. It is called once for an open spool: what it has read and the store did not take is read again only
+// after the spool was opened anew, and a second Run would commit it with what comes after.
 func (p *Pipeline) Run(ctx context.Context, store Store) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var retrying sync.WaitGroup
