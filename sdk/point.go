@@ -137,6 +137,15 @@ func (p *Point) encode(b []byte, when time.Time) []byte {
 	return b
 }
 
+// MarshalBinary returns the point as the message Point of the contract, for those who want to look at it: package
+// sdktest does. A point that gets its time only when it is emitted has none.
+func (p *Point) MarshalBinary() ([]byte, error) {
+	element := p.encode(nil, time.Time{})
+	_, _, n := protowire.ConsumeTag(element)
+	_, m := protowire.ConsumeVarint(element[n:])
+	return element[n+m:], nil
+}
+
 // nanoseconds is the time on the wire. One that it can not say becomes 0, which the daemon refuses with that reason.
 func nanoseconds(t time.Time) int64 {
 	if year := t.Year(); year < 1678 || year > 2261 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 )
 
@@ -17,15 +16,15 @@ const (
 )
 
 // runDir is where the sockets of a daemon with this data directory are: below it, or, where that is too deep for a
-// socket, at a place that follows from it.
+// socket, at a place that follows from it. It follows from nothing else, because whoever asks the daemon may be another
+// user, with another environment, than the daemon itself: so neither os.TempDir nor the user's id has a part in it.
 func runDir(dataDir string) string {
 	dir := filepath.Join(dataDir, "run")
 	if len(dir)+longestSocket <= maxSocketPath {
 		return dir
 	}
 	sum := sha256.Sum256([]byte(dataDir))
-	name := "vedette-" + strconv.Itoa(os.Getuid()) + "-" + hex.EncodeToString(sum[:6])
-	return filepath.Join(os.TempDir(), name)
+	return "/tmp/vedette-" + hex.EncodeToString(sum[:6])
 }
 
 // ControlSocket is where a daemon with this data directory answers.

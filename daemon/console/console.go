@@ -75,9 +75,12 @@ func newServer(listener net.Listener, handler http.Handler, logger hclog.Logger)
 	return &Server{listener, &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		// Without these a client that keeps a connection open, or owes a body, would do so for ever.
+		ReadTimeout:    30 * time.Second,
+		IdleTimeout:    30 * time.Second,
+		WriteTimeout:   30 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}}
 }
 

@@ -25,12 +25,12 @@ func splitBlock(lines [][]byte, block []byte) ([][]byte, error) {
 		if len(block) < 4 {
 			return lines, errBlock
 		}
-		n := int(binary.LittleEndian.Uint32(block))
-		if n == 0 || n > len(block)-4 {
+		n, rest := binary.LittleEndian.Uint32(block), block[4:]
+		if n == 0 || uint64(n) > uint64(len(rest)) {
 			return lines, errBlock
 		}
-		lines = append(lines, block[4:4+n])
-		block = block[4+n:]
+		lines = append(lines, rest[:n])
+		block = rest[n:]
 	}
 	return lines, nil
 }

@@ -35,7 +35,8 @@ type Pipeline struct {
 
 	mu        sync.Mutex
 	held      []block
-	heldSince time.Time // zero while the spool takes what it is given
+	waiting   int       // blocks that are held, or were and are being tried again
+	heldSince time.Time // zero while none waits
 	heldBy    error
 }
 
@@ -44,6 +45,7 @@ type block struct {
 	lines  []byte
 	points int
 	done   func()
+	waits  bool // it was held and is not on disk yet
 }
 
 // New returns a pipeline through an open spool.
@@ -64,7 +66,9 @@ func (p *Pipeline) store(b block) {
 	p.spool.Append(b.lines, b.points, func(err error) {
 		switch {
 		case err == nil:
-			p.took()
+			if b.waits {
+				p.took()
+			}
 			b.done()
 		case !errors.Is(err, spool.ErrClosed):
 			p.hold(b, err)
@@ -72,10 +76,12 @@ func (p *Pipeline) store(b block) {
 	})
 }
 
+// took notes that a block that waited is on disk. A small one may find room where a large one still does not, so that
+// one is stored does not mean that all is well.
 func (p *Pipeline) took() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.heldSince.IsZero() {
+	if p.waiting--; p.waiting == 0 {
 		p.logger.Info("points are put on disk again", "held_for", time.Since(p.heldSince).Round(time.Second))
 		p.heldSince, p.heldBy = time.Time{}, nil
 	}
@@ -88,6 +94,10 @@ func (p *Pipeline) hold(b block, err error) {
 		p.logger.Error("points can not be put on disk and wait with their plugins", "error", err)
 		p.heldSince = time.Now()
 	}
+	if !b.waits {
+		b.waits = true
+		p.waiting++
+	}
 	p.heldBy = err
 	p.held = append(p.held, b)
 	select {
@@ -97,7 +107,8 @@ func (p *Pipeline) hold(b block, err error) {
 }
 
 // Run delivers what is in the spool to the store, and tries again to put on disk what is held, until ctx ends or the
-// spool is closed.
+// spool is closed. It is called once for an open spool: what it has read and the store did not take is read again only
+// after the spool was opened anew, and a second Run would commit it with what comes after.
 func (p *Pipeline) Run(ctx context.Context, store Store) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var retrying sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vedette-monitor/vedette/sdk"
 )
@@ -42,12 +43,18 @@ func newCollector(c config, _ sdk.Env) (*collector, error) {
 // there is another one.
 func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	queue := make(chan *target)
+	var late atomic.Int64
 	var workers sync.WaitGroup
 	for range min(c.concurrency, len(c.targets)) {
 		workers.Go(func() {
 			for t := range queue {
+				// A probe that there was no time to begin says nothing about its target.
+				if ctx.Err() != nil {
+					late.Add(1)
+					continue
+				}
 				result := t.prober.Run(ctx)
-				// A probe that was cut short because the plugin stops says nothing about its target.
+				// Nor does one that was cut short because the plugin stops.
 				if !errors.Is(context.Cause(ctx), context.Canceled) {
 					out.Emit(t.point(&result))
 				}
@@ -59,5 +66,9 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 	}
 	close(queue)
 	workers.Wait()
+	if n := late.Load(); n > 0 && !errors.Is(context.Cause(ctx), context.Canceled) {
+		return fmt.Errorf("%d of %d targets were not probed, because the others took all the time: raise concurrency, or the timeout of the plugin block",
+			n, len(c.targets))
+	}
 	return nil
 }

@@ -89,6 +89,9 @@ func (c *targetConfig) target() (*target, error) {
 		InsecureSkipVerify: c.InsecureSkipVerify,
 		Expect:             expect,
 	})
+	if errors.Is(err, probe.ErrURL) {
+		return nil, at(err, "url")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +100,21 @@ func (c *targetConfig) target() (*target, error) {
 	if family != probe.AnyFamily {
 		t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
 	}
-	own := []string{"target", "app", "url", "method", "family"}
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-		if slices.Contains(own, name) {
-			return nil, at(fmt.Errorf("%q is a tag of every point already", name), "labels")
+		if isTaken(name) {
+			return nil, at(fmt.Errorf("%q can not be a label, because points have something of that name already", name), "labels")
 		}
 		t.tags = append(t.tags, [2]string{name, c.Labels[name]})
 	}
 	return t, nil
+}
+
+// isTaken says whether a label can not have this name. InfluxDB keeps "time" for itself and refuses the point, and where
+// a tag and a field share a name, a query gets the one when it means the other.
+func isTaken(name string) bool {
+	return name == "time" ||
+		slices.ContainsFunc(measurement.Tags, func(t sdk.TagSchema) bool { return t.Name == name }) ||
+		slices.ContainsFunc(measurement.Fields, func(f sdk.FieldSchema) bool { return f.Name == name })
 }
 
 func (c *targetConfig) pool() (*x509.CertPool, error) {

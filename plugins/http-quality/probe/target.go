@@ -43,6 +43,9 @@ const (
 	IPv6 Family = 6
 )
 
+// ErrURL is in the error of New if it is the URL that no request can be made of.
+var ErrURL = errors.New("url")
+
 // Field is one header field of a request. Names are sent as they are written here, in this order.
 type Field struct {
 	Name, Value string
@@ -110,7 +113,7 @@ func New(t Target) (*Prober, error) {
 	p := &Prober{target: t}
 	first, err := p.request(t.URL, t.Method, t.Body)
 	if err != nil {
-		return nil, fmt.Errorf("url %s: %w", CleanURL(t.URL), err)
+		return nil, fmt.Errorf("%w %s: %w", ErrURL, CleanURL(t.URL), err)
 	}
 	p.first = first
 	if t.RootCAs == nil && !t.InsecureSkipVerify {

@@ -1,0 +1,229 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/vedette-monitor/vedette/daemon/influx"
+	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/spool"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// patience bounds every wait for something that should happen.
+const patience = 20 * time.Second
+
+func waitFor(t testing.TB, what string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !met(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// openSpool opens a real spool that leaves no space to others, and closes it with the test.
+func openSpool(t testing.TB, dir string, opts spool.Options) *spool.Spool {
+	t.Helper()
+	opts.MinFree = -1
+	s, _, err := spool.Open(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// newPipeline is a pipeline over a spool of its own.
+func newPipeline(t testing.TB, opts spool.Options) *Pipeline {
+	t.Helper()
+	return New(openSpool(t, t.TempDir(), opts), hclog.NewNullLogger())
+}
+
+func (p *Pipeline) testSource(tags ...point.Tag) *Source {
+	return p.Source(tags, hclog.NewNullLogger())
+}
+
+func tag(key, value string) point.Tag { return point.Tag{Key: []byte(key), Value: []byte(value)} }
+
+// numbered is a point whose line is that of lineOf.
+func numbered(n int) *wire.Point { return withText(n, "") }
+
+// withText is as numbered, with a text to make it long.
+func withText(n int, text string) *wire.Point {
+	return &wire.Point{Measurement: "m", Time: 1 + int64(n), Fields: []*wire.Field{
+		{Key: "n", Value: &wire.Field_Int{Int: int64(n)}},
+		{Key: "s", Value: &wire.Field_String_{String_: text}},
+	}}
+}
+
+func lineOf(n int, text string) string { return fmt.Sprintf(`m n=%di,s="%s" %d`, n, text, 1+n) }
+
+// encode returns the points as they lie in a batch.
+func encode(t testing.TB, points ...*wire.Point) [][]byte {
+	t.Helper()
+	var raw [][]byte
+	for _, p := range points {
+		b, err := proto.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, b)
+	}
+	return raw
+}
+
+// answer is what became of a batch.
+type answer struct {
+	mu      sync.Mutex
+	times   int
+	refused []*wire.Refusal
+}
+
+func (a *answer) done(refused []*wire.Refusal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.times++
+	a.refused = refused
+}
+
+// acknowledged says whether the batch was, and how often.
+func (a *answer) acknowledged() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.times
+}
+
+// take hands a batch over and returns at once.
+func take(s *Source, points [][]byte) *answer {
+	a := new(answer)
+	s.Take(points, a.done)
+	return a
+}
+
+// mustTake hands a batch over and waits until it is acknowledged.
+func mustTake(t testing.TB, s *Source, points [][]byte) *answer {
+	t.Helper()
+	a := take(s, points)
+	waitFor(t, "an acknowledgement", func() bool { return a.acknowledged() > 0 })
+	return a
+}
+
+// memory is a store that keeps lines in the order in which they come. It stands where InfluxDB does, whose own room
+// tests the real one.
+type memory struct {
+	// permit, if set, gives leave for one Write per value.
+	permit chan struct{}
+
+	mu     sync.Mutex
+	kept   []string
+	writes int // begun
+}
+
+func (m *memory) Write(ctx context.Context, lines [][]byte) (influx.Result, error) {
+	m.mu.Lock()
+	m.writes++
+	m.mu.Unlock()
+	if m.permit != nil {
+		select {
+		case <-m.permit:
+		case <-ctx.Done():
+			return influx.Result{}, ctx.Err()
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, line := range lines {
+		m.kept = append(m.kept, string(line))
+	}
+	return influx.Result{Stored: len(lines)}, nil
+}
+
+func (m *memory) lines() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.kept)
+}
+
+func (m *memory) begun() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.writes
+}
+
+// running is a pipeline that runs.
+type running struct {
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// start runs the pipeline until stop, or the end of the test.
+func start(t testing.TB, p *Pipeline, store Store) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{cancel: cancel, ended: make(chan error, 1)}
+	var all sync.WaitGroup
+	all.Go(func() { r.ended <- p.Run(ctx, store) })
+	t.Cleanup(func() {
+		cancel()
+		all.Wait()
+	})
+	return r
+}
+
+// wait waits until Run has returned.
+func (r *running) wait(t testing.TB) error {
+	t.Helper()
+	select {
+	case err := <-r.ended:
+		return err
+	case <-time.After(patience):
+		t.Fatal("Run did not return")
+		return nil
+	}
+}
+
+func (r *running) stop(t testing.TB) {
+	t.Helper()
+	r.cancel()
+	if err := r.wait(t); err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+}
+
+// delivered runs the pipeline until all that waits in its spool is delivered, and returns the lines.
+func delivered(t testing.TB, p *Pipeline) []string {
+	t.Helper()
+	store := new(memory)
+	r := start(t, p, store)
+	waitFor(t, "an empty spool", func() bool { return p.spool.Stats().Records == 0 })
+	r.stop(t)
+	return store.lines()
+}
+
+func wantLines(t testing.TB, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("delivered\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// wantGoroutines waits until no more goroutines run than that.
+func wantGoroutines(t testing.TB, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 64<<10)
+			t.Fatalf("%d goroutines run, want %d\n%s", runtime.NumGoroutine(), n, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
