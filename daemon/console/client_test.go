@@ -52,8 +52,8 @@ func answering(t *testing.T, answer string) string {
 func TestFetchingTheStatusSaysWhatIsWrongWithAnAnswer(t *testing.T) {
 	for name, tc := range map[string]struct{ answer, want string }{
 		"another status": {"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", "500"},
-		"no JSON":        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<a>", "reading the daemon's status"},
-		"half of it":     {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"pid\":", "reading the daemon's status"},
+		"no JSON":        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<a>", "reading the answer"},
+		"half of it":     {"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"pid\":", "reading the answer"},
 		"no HTTP":        {"hello\r\n\r\n", "asking the daemon for its status"},
 	} {
 		t.Run(name, func(t *testing.T) {

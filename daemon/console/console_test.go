@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,10 @@ const patience = 20 * time.Second
 type subject struct {
 	mu     sync.Mutex
 	status Status
+}
+
+func (s *subject) Reload() Reload {
+	return Reload{Applied: true, Restarted: []string{"http-quality"}, AtNextStart: []string{"influxdb"}}
 }
 
 func (s *subject) Status() Status {
@@ -241,5 +246,13 @@ func TestAPlaceWhereNoSocketCanBeIsAnError(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "control socket") {
 			t.Errorf("%s: error %q does not say what was tried", name, err)
 		}
+	}
+}
+
+func TestReloadSaysWhatHasChanged(t *testing.T) {
+	path, _ := control(t, &subject{})
+	got, err := RequestReload(limited(t), path)
+	if err != nil || !got.Applied || !slices.Equal(got.Restarted, []string{"http-quality"}) || !slices.Equal(got.AtNextStart, []string{"influxdb"}) {
+		t.Errorf("the answer is %+v, %v", got, err)
 	}
 }

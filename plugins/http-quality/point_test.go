@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vedette-monitor/vedette/sdk"
 )
 
 // sample is a target with what its point must be.
@@ -79,11 +81,11 @@ func samples(t *testing.T) map[string]sample {
 			fields: map[string]any{"size_download": int64(5)}, absent: "content_length_download body_matched",
 		},
 		"ok over TLS": {
-			target: with("secure", secure, func(c *targetConfig) { c.CAFile = ca }), outcome: "ok", phases: securePhases, times: secureTimes,
+			target: with("secure", secure, func(c *targetConfig) { c.CAFile = sdk.Path(ca) }), outcome: "ok", phases: securePhases, times: secureTimes,
 			fields: map[string]any{"tls_version": "TLS 1.3", "ocsp_stapled": false},
 		},
 		"ok after a redirect": {
-			target:  with("redirected", redirecting+"/to-tls", func(c *targetConfig) { c.CAFile = ca }),
+			target:  with("redirected", redirecting+"/to-tls", func(c *targetConfig) { c.CAFile = sdk.Path(ca) }),
 			outcome: "ok", phases: securePhases, times: secureTimes + " redirect",
 			fields: map[string]any{"num_redirects": int64(1), "num_connects": int64(2), "http_code": int64(200)},
 		},
