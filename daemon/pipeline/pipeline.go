@@ -148,8 +148,16 @@ func (p *Pipeline) deliver(ctx context.Context, store Store) error {
 	var lines [][]byte
 	for {
 		records, err := p.read(ctx)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil || errors.Is(err, spool.ErrClosed):
 			return err
+		case err != nil:
+			p.logger.Error("the spool can not be read; trying again", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(retryInterval):
+			}
+			continue
 		}
 		lines = lines[:0]
 		for _, r := range records {
@@ -176,10 +184,8 @@ func (p *Pipeline) read(ctx context.Context) ([]spool.Record, error) {
 	records, points, size := []spool.Record{first}, first.Points, len(first.Payload)
 	for points < deliveryPoints && size < deliveryBytes {
 		next, ok, err := p.spool.TryRead()
-		if err != nil {
-			return nil, fmt.Errorf("reading the spool: %w", err)
-		}
-		if !ok {
+		if err != nil || !ok {
+			// What was read is delivered first; an error that lasts comes again with the next read.
 			break
 		}
 		records = append(records, next)
