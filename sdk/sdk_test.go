@@ -282,10 +282,7 @@ func serveInProcess(t *testing.T, p Plugin) wire.PluginClient {
 func connect(t *testing.T, p Plugin) *grpc.ClientConn {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
-	server := grpc.NewServer(serverOptions(hclog.NewNullLogger())...)
-	if err := newService(&p, hclog.NewNullLogger()).GRPCServer(nil, server); err != nil {
-		t.Fatal(err)
-	}
+	server := p.Server(hclog.NewNullLogger())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

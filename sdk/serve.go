@@ -54,6 +54,14 @@ func Serve(p Plugin) {
 	})
 }
 
+// Server returns a gRPC server that serves the plugin by the contract: what Serve serves, for tests that have a listener
+// of their own. See package sdktest.
+func (p *Plugin) Server(logger hclog.Logger) *grpc.Server {
+	server := grpc.NewServer(serverOptions(logger)...)
+	newService(p, logger).register(server)
+	return server
+}
+
 // serverOptions are those of every server of the contract.
 func serverOptions(logger hclog.Logger) []grpc.ServerOption {
 	return []grpc.ServerOption{
@@ -105,11 +113,15 @@ func newService(p *Plugin, logger hclog.Logger) *service {
 
 // GRPCServer implements go-plugin's GRPCPlugin.
 func (s *service) GRPCServer(_ *goplugin.GRPCBroker, server *grpc.Server) error {
+	s.register(server)
+	return nil
+}
+
+func (s *service) register(server *grpc.Server) {
 	wire.RegisterPluginServer(server, s)
 	if s.notifier != nil {
 		wire.RegisterNotifierServer(server, s.notifier)
 	}
-	return nil
 }
 
 // GRPCClient implements go-plugin's GRPCPlugin; the daemon has its own.

@@ -1,4 +1,3 @@
-// Package sdktest lets the author of a plugin look at what it emits.
 package sdktest
 
 import (
