@@ -23,6 +23,7 @@ var floors = [][]string{
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},
 	{"daemon/point", "daemon/process", "daemon/backoff"},
+	{"sdk/sdktest"},
 	{"sdk"},
 	{"sdk/wire"},
 }

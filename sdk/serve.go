@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -40,11 +41,12 @@ func Serve(p Plugin) {
 		os.Exit(2)
 	}
 	logger := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: true, Level: hclog.Trace})
-	dieWithDaemon()
+	service := newService(&p, logger)
+	dieWithDaemon(func() bool { return service.sessions.Load() > 0 })
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{
-			wire.Protocol: {"plugin": newService(&p, logger)},
+			wire.Protocol: {"plugin": service},
 		},
 		// go-plugin itself has nothing to say that an author or ops want to read.
 		Logger: hclog.NewNullLogger(),
@@ -88,6 +90,7 @@ type service struct {
 	plugin   *Plugin
 	logger   hclog.Logger
 	notifier *notifier // nil in a plugin without channels
+	sessions atomic.Int64
 
 	mu sync.Mutex
 	// Set by Configure, which the daemon calls before Session.
@@ -174,6 +177,8 @@ func problemsOf(err error) []*wire.Problem {
 
 // Session implements the contract.
 func (s *service) Session(stream grpc.BidiStreamingServer[wire.Control, wire.Batch]) error {
+	s.sessions.Add(1)
+	defer s.sessions.Add(-1)
 	s.mu.Lock()
 	configured := s.configured
 	run := session{stream: stream, out: s.out, streamer: s.streamer, window: max(1, int(s.request.GetWindow()))}

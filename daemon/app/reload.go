@@ -60,12 +60,17 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 			s = a.pipe.Source(tags, a.logger.Named(p.Name))
 		}
 		a.sources[p.Name] = s
-		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: supervisor.Spec{
-			Name: p.Name, Path: a.catalog.Path(p.Source), Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
-			Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
-		}})
+		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})
 	}
 	return wanted
+}
+
+// Spec says how a plugin of the configuration is run, by the program at path.
+func Spec(p config.Plugin, path string) supervisor.Spec {
+	return supervisor.Spec{
+		Name: p.Name, Path: path, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
+		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
+	}
 }
 
 // enabled lists the plugins that shall run.

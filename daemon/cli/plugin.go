@@ -9,13 +9,13 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/reference"
 )
 
-func newPlugin() *cobra.Command {
+func newPlugin(version string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Look at the plugins that are installed",
+		Short: "Look at plugins, run them and examine them",
 	}
 	dir := cmd.PersistentFlags().String("dir", "", "directory of the plugins; by default that of this program")
-	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir))
+	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginTest(), newPluginRun(version))
 	return cmd
 }
 

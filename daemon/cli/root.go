@@ -40,7 +40,7 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(version), newValidate(), newStatus(), newReload(), newQuery(), newPlugin(), newVersion(version), newDocs())
+	root.AddCommand(newRun(version), newValidate(), newStatus(), newReload(), newQuery(), newPlugin(version), newVersion(version), newDocs())
 	return root
 }
 

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vedette-monitor/vedette/daemon/app"
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/supervisor"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+func newPluginRun(version string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run BINARY --config FILE",
+		Short: "Run a plugin without a daemon and print its points as line protocol",
+		Long: `Run the plugin with its block of a configuration, under the daemon's own supervision but without its disk and
+InfluxDB, and print each point as line protocol when it comes. Points that the daemon would refuse are named on standard
+error. Ctrl-C stops it.`,
+		Args: cobra.ExactArgs(1),
+	}
+	path := cmd.Flags().String("config", "config.hcl", "configuration with a block for the plugin")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		p, err := blockOf(cmd, *path, args[0])
+		if err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp("", "vedette")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		s := supervisor.New(supervisor.Options{
+			RunDir:   filepath.Join(dir, "run"),
+			StateDir: filepath.Join(dir, "state"),
+			Logger:   newLogger(config.Daemon{LogLevel: "debug"}, cmd.ErrOrStderr()),
+			Version:  version,
+		})
+		printer := &linePrinter{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}
+		s.Apply([]supervisor.Plugin{{Spec: app.Spec(*p, args[0]), Intake: printer}})
+		return s.Run(cmd.Context())
+	}
+	return cmd
+}
+
+// linePrinter is an intake that prints points instead of storing them.
+type linePrinter struct {
+	mu          sync.Mutex
+	out, errOut io.Writer
+	point       point.Point
+}
+
+// Take implements supervisor.Intake.
+func (l *linePrinter) Take(points [][]byte, done func([]*wire.Refusal)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var refused []*wire.Refusal
+	for i, raw := range points {
+		err := l.point.Unmarshal(raw)
+		if err == nil {
+			_, err = l.point.Check()
+		}
+		if err != nil {
+			fmt.Fprintf(l.errOut, "refused a point: %s\n", printable(err.Error()))
+			refused = append(refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
+			continue
+		}
+		// A point that can not be printed is not taken: the pipe is closed, and Ctrl-C comes next.
+		_, _ = fmt.Fprintf(l.out, "%s\n", l.point.AppendLine(nil))
+	}
+	done(refused)
+}
