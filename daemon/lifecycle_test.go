@@ -115,10 +115,7 @@ func TestKillingTheDaemonLeavesNoProcessBehind(t *testing.T) {
 			st := d.waitReady()
 			d.wantProcesses(3)
 			for _, pid := range c.stopped(st) {
-				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-					t.Fatal(err)
-				}
-				waitStopped(t, pid)
+				hold(t, pid)
 			}
 			d.kill()
 			s.waitGone(goneDeadline)
