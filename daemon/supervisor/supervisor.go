@@ -54,6 +54,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	for _, i := range s.instances {
 		running.Go(func() { i.run(ctx) })
 	}
+	// Without plugins there is nothing to keep running, and still the end is for ctx to say.
+	<-ctx.Done()
 	running.Wait()
 	return nil
 }
