@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -30,6 +31,9 @@ func newRun(version string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		// What the daemon, its plugins and InfluxDB write is for their user alone, whatever the shell's mask is. The
+		// private InfluxDB knows no other way.
+		syscall.Umask(0o077)
 		daemon := app.New(cfg, version, newLogger(cfg.Daemon, cmd.ErrOrStderr()))
 		ctx, cancel := context.WithCancel(cmd.Context())
 		var greeting sync.WaitGroup
