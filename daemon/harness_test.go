@@ -354,7 +354,7 @@ func (d *daemon) exit(deadline time.Duration) int {
 // waitUntil waits for a condition.
 func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(deadline); !holds(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(deadline); !holds(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("after %s it is still not so that %s", deadline, what)
 		}

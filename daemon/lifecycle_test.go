@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,20 +14,6 @@ const (
 	drainDeadline = 25 * time.Second
 	goneDeadline  = 10 * time.Second
 )
-
-// busySite is a site whose plugin makes about a hundred points a second.
-func busySite(t *testing.T) *site {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
-	t.Cleanup(server.Close)
-	var block strings.Builder
-	block.WriteString(quickPlugin)
-	for i := range 10 {
-		fmt.Fprintf(&block, "  target \"t%d\" {\n    url = %q\n  }\n", i, server.URL)
-	}
-	block.WriteString("}\n")
-	return newSite(t, withEmbedded(block.String()))
-}
 
 func TestInterruptDrainsAndLeavesNothing(t *testing.T) {
 	for _, c := range []struct {
