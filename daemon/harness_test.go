@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -246,111 +245,6 @@ func (s *site) count() int64 {
 	return n
 }
 
-// daemon is a running `vedette run`.
-type daemon struct {
-	*site
-	cmd  *exec.Cmd
-	out  output        // what it has said, on both ways
-	done chan struct{} // closed at its end
-}
-
-// start starts the daemon of the site, with the configuration that it finds there.
-func (s *site) start() *daemon {
-	s.t.Helper()
-	d := &daemon{site: s, done: make(chan struct{})}
-	d.cmd = exec.Command(filepath.Join(programs, "vedette"), "run")
-	d.cmd.Dir, d.cmd.Env = s.home, environment(s.home)
-	d.cmd.Stdout, d.cmd.Stderr = tee{&d.out, &s.said}, tee{&d.out, &s.said}
-	// A group of its own, so that a test's end can end it; a terminal's Ctrl-C comes to it as signals from the tests.
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A process that outlives the daemon may hold its output. It is found by other means.
-	d.cmd.WaitDelay = time.Second
-	if err := d.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		_ = d.cmd.Wait()
-		close(d.done)
-	}()
-	s.t.Cleanup(d.end)
-	return d
-}
-
-// startReady starts the daemon and waits until all of it is up.
-func (s *site) startReady() *daemon {
-	s.t.Helper()
-	d := s.start()
-	d.waitReady()
-	return d
-}
-
-func (d *daemon) waitReady() console.Status {
-	d.t.Helper()
-	return d.waitStatus("InfluxDB and the plugins are ready", func(st console.Status) bool {
-		for _, p := range st.Plugins {
-			if p.State != "ready" {
-				return false
-			}
-		}
-		return st.InfluxDB.State == "ready" || st.InfluxDB.State == "connected"
-	})
-}
-
-// waitStatus waits for a status that fits.
-func (d *daemon) waitStatus(what string, fits func(console.Status) bool) console.Status {
-	d.t.Helper()
-	var last console.Status
-	waitUntil(d.t, what, patience, func() bool {
-		d.wantAlive(what)
-		st, err := d.status()
-		last = st
-		return err == nil && fits(st)
-	})
-	return last
-}
-
-func (d *daemon) wantAlive(during string) {
-	d.t.Helper()
-	select {
-	case <-d.done:
-		d.t.Fatalf("the daemon ended (%s) while the test waits until %s", d.cmd.ProcessState, during)
-	default:
-	}
-}
-
-// end leaves no daemon to the next test. It lets one that still runs stop as it should, for what it says then.
-func (d *daemon) end() {
-	d.signal(syscall.SIGCONT)
-	d.signal(syscall.SIGTERM)
-	select {
-	case <-d.done:
-	case <-time.After(patience):
-		d.t.Error("the daemon does not stop")
-		d.signal(syscall.SIGKILL)
-		<-d.done
-	}
-}
-
-func (d *daemon) signal(sig syscall.Signal) { _ = d.cmd.Process.Signal(sig) }
-
-// kill is kill -9 of the daemon alone. What it has started is left to itself.
-func (d *daemon) kill() {
-	d.signal(syscall.SIGKILL)
-	<-d.done
-}
-
-// exit waits for the daemon's end and returns its exit code, -1 after a signal.
-func (d *daemon) exit(deadline time.Duration) int {
-	d.t.Helper()
-	select {
-	case <-d.done:
-		return d.cmd.ProcessState.ExitCode()
-	case <-time.After(deadline):
-		d.t.Fatalf("the daemon does not end within %s", deadline)
-		return 0
-	}
-}
-
 // waitUntil waits for a condition.
 func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() bool) {
 	t.Helper()
@@ -359,34 +253,6 @@ func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() b
 			t.Fatalf("after %s it is still not so that %s", deadline, what)
 		}
 	}
-}
-
-// output is what programs have said. It is safe for concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// tee writes to all of its outputs.
-type tee []*output
-
-func (outs tee) Write(p []byte) (int, error) {
-	for _, o := range outs {
-		_, _ = o.Write(p)
-	}
-	return len(p), nil
 }
 
 // freePort returns a port of loopback that nobody listens on, for what can not choose one by itself.

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/process"
 )
 
 // nginx is a web server that knows nothing of us: Debian's, as a process of its own with a configuration of its own.
@@ -62,16 +64,16 @@ func startNginx(t *testing.T) *nginx {
 	writeFile(t, filepath.Join(dir, "nginx.conf"), []byte(conf))
 
 	cmd := exec.Command(program, "-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	said := &output{}
 	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
+	// If the tests die it is asked, so that it ends its workers.
+	child, err := process.Start(cmd, syscall.SIGTERM)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Its workers are in its group.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
+		_ = child.Signal(syscall.SIGKILL)
+		<-child.Done()
 		if t.Failed() {
 			t.Logf("nginx said:\n%s", said)
 		}

@@ -159,16 +159,26 @@ plugin "refusing" {
 			t.Errorf("%q shows no points", args)
 		}
 	}
-	// A mistake in the line of a secret is shown without the line.
-	text, err := os.ReadFile(s.path("config.hcl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.configure(string(text) + "influxdb {\n  token = [\"secret-in-token\"]\n}\n")
-	s.secrets = append(s.secrets, "secret-in-token")
-	if _, _, code := s.run("validate", "config.hcl"); code != 1 {
-		t.Errorf("exit code %d", code)
-	}
 	d.signal(syscall.SIGTERM)
 	d.exit(drainDeadline)
+}
+
+func TestNoSecretIsInAMessageAboutItsLine(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.secrets = []string{"secret-of-"}
+	for _, mistake := range []string{
+		"influxdb {\n  token = [\"secret-of-influxdb\"]\n}",
+		"influxdb {\n  token = \"secret-of-influxdb\n}",
+		"influxdb {\n  token = \"secret-of-influxdb\" org = \"o\"\n}",
+		"influxdb {\n  url = \"http://probe:secret-of-probe@127.0.0.1:port\"\n}",
+		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"http://u:secret-of-u@127.0.0.1/${nothing}\"\n  }\n}",
+	} {
+		s.configure(mistake)
+		for _, args := range [][]string{{"validate", "config.hcl"}, {"run"}} {
+			if _, errOut, code := s.run(args...); code != 1 || !strings.Contains(errOut, "config.hcl:") {
+				t.Errorf("%q: exit code %d\n%s", args, code, errOut)
+			}
+		}
+	}
 }

@@ -10,24 +10,24 @@ import (
 	"time"
 )
 
-// process is a process of a site's daemon, or the daemon itself.
-type process struct {
+// procEntry is a process of a site's daemon, or the daemon itself.
+type procEntry struct {
 	pid   int
 	state string // R, S, T, …
 	line  string // its command line
 }
 
-func (p process) String() string { return fmt.Sprintf("process %d (%s, %s)", p.pid, p.state, p.line) }
+func (p procEntry) String() string { return fmt.Sprintf("process %d (%s, %s)", p.pid, p.state, p.line) }
 
 // processes finds all processes that belong to the site: whatever has its directory in the command line, as the
 // working directory or in the environment, so that also what a plugin has started is seen. A process that has ended and
 // was not reaped yet has neither.
-func (s *site) processes() []process {
+func (s *site) processes() []procEntry {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var found []process
+	var found []procEntry
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
@@ -38,7 +38,7 @@ func (s *site) processes() []process {
 		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		cwd, _ := os.Readlink(filepath.Join(dir, "cwd"))
 		if strings.Contains(cwd+"\x00"+string(line)+"\x00"+string(env), s.home) {
-			found = append(found, process{pid, stateOf(pid), strings.ReplaceAll(strings.Trim(string(line), "\x00"), "\x00", " ")})
+			found = append(found, procEntry{pid, stateOf(pid), strings.ReplaceAll(strings.Trim(string(line), "\x00"), "\x00", " ")})
 		}
 	}
 	return found
@@ -68,7 +68,7 @@ func (d *daemon) wantProcesses(n int) {
 // waitGone waits until no process of the site is left.
 func (s *site) waitGone(deadline time.Duration) {
 	s.t.Helper()
-	var left []process
+	var left []procEntry
 	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if left = s.processes(); len(left) == 0 {
 			return

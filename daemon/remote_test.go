@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/process"
 )
 
 // remoteInfluxDB is an InfluxDB that is not the daemon's: with a configuration of its own, started when a test wants.
@@ -53,13 +54,13 @@ func (r *remoteInfluxDB) start() {
 	cmd := exec.Command(filepath.Join(programs, "influxd"), "run", "-config", filepath.Join(r.dir, "influxdb.conf"))
 	said := &output{}
 	cmd.Stdout, cmd.Stderr = said, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	stop := sync.OnceFunc(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
+		_ = child.Signal(syscall.SIGKILL)
+		<-child.Done()
 	})
 	r.stop = stop
 	r.t.Cleanup(func() {
