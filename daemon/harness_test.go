@@ -234,10 +234,11 @@ func (s *site) query(q string) ([]row, error) {
 	return rows, nil
 }
 
-// count is how many probes are in InfluxDB; 0 while it does not answer.
-func (s *site) count() int64 {
+// count is how many probes are in InfluxDB that began until a moment; 0 while it does not answer. What came after a
+// restart must not make up for what was lost before it.
+func (s *site) count(until time.Time) int64 {
 	s.t.Helper()
-	rows, err := s.query("SELECT count(up) FROM http_quality")
+	rows, err := s.query("SELECT count(up) FROM http_quality WHERE time <= '" + until.UTC().Format(time.RFC3339Nano) + "'")
 	if err != nil || len(rows) == 0 {
 		return 0
 	}

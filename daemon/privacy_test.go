@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
 )
@@ -71,7 +72,7 @@ func TestADeepDataDirectoryWorks(t *testing.T) {
 	if st.DataDir != filepath.Clean(deep) {
 		t.Errorf("data directory %s", st.DataDir)
 	}
-	waitUntil(t, "a query finds points", patience, func() bool { return s.count() > 0 })
+	waitUntil(t, "a query finds points", patience, func() bool { return s.count(time.Now()) > 0 })
 	// The sockets are elsewhere, and as private there.
 	elsewhere, err := filepath.Glob(s.path("tmp", "vedette-*"))
 	if err != nil || len(elsewhere) != 1 {
@@ -145,8 +146,10 @@ plugin "refusing" {
   }
 }
 `, address, freePort(t))))
-	s.secrets = []string{"secret-in-url", "secret-in-query", "secret-in-header", "secret-in-body", "secret-in-redirect", "secret-in-environment",
-		"d2F0Y2hlcjpzZWNyZXQtaW4tdXJs"}
+	s.secrets = []string{
+		"secret-in-url", "secret-in-query", "secret-in-header", "secret-in-body", "secret-in-redirect", "secret-in-environment",
+		"d2F0Y2hlcjpzZWNyZXQtaW4tdXJs", // the URL's user and password, as basic authorization sends them
+	}
 	d := s.start()
 	d.waitStatus("one plugin probes and one has refused", func(st console.Status) bool {
 		return st.Plugins[0].Points > 20 && st.Plugins[1].State == "failed" && st.InfluxDB.Stored > 20

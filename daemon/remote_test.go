@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
 	"github.com/vedette-monitor/vedette/daemon/process"
@@ -127,26 +128,28 @@ func TestPointsWaitForAnInfluxDBThatIsAway(t *testing.T) {
 	st := d.waitStatus("points wait on disk", func(st console.Status) bool {
 		return st.Queue.Points > 50 && st.Plugins[0].State == "ready" && st.InfluxDB.State == "holding"
 	})
-	if db := st.InfluxDB; db.Embedded || db.Pid != 0 || db.URL != r.url || db.Bucket != "quality/month" || !strings.Contains(db.Error, "connection refused") {
+	if db := st.InfluxDB; db.Embedded || db.Pid != 0 || db.URL != r.url || db.Bucket != "quality/month" ||
+		!strings.Contains(db.Error, "connection refused") {
 		t.Errorf("InfluxDB: %+v", db)
 	}
 	if out, _, code := s.run("status"); code != 0 || !strings.Contains(out, "last error: ") || !strings.Contains(out, "holding for") {
 		t.Errorf("status, exit code %d:\n%s", code, out)
 	}
-	if _, errOut, code := s.run("query", "SHOW MEASUREMENTS"); code != 1 || !strings.Contains(errOut, r.url) || strings.Contains(errOut, "embedded") {
+	_, errOut, code := s.run("query", "SHOW MEASUREMENTS")
+	if code != 1 || !strings.Contains(errOut, r.url) || strings.Contains(errOut, "embedded") {
 		t.Errorf("query, exit code %d: %s", code, errOut)
 	}
 	d.wantProcesses(2)
 
-	waiting := st.Queue.Points
+	taken, asked := st.Plugins[0].Points, time.Now()
 	r.start()
 	st = d.waitStatus("what has waited is stored", func(st console.Status) bool {
-		return st.InfluxDB.State == "connected" && uint64(st.InfluxDB.Stored) > waiting
+		return st.InfluxDB.State == "connected" && uint64(st.InfluxDB.Stored) > taken
 	})
 	if st.InfluxDB.Rejected != 0 || st.InfluxDB.Expired != 0 {
 		t.Errorf("points were set aside: %+v", st.InfluxDB)
 	}
-	waitUntil(t, "a query finds them", patience, func() bool { return uint64(s.count()) > waiting })
+	waitUntil(t, "a query finds all that were taken", patience, func() bool { return uint64(s.count(asked)) >= taken })
 	d.signal(syscall.SIGINT)
 	if code := d.exit(drainDeadline); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -164,10 +167,11 @@ func TestAnInterruptWithoutInfluxDBIsNotHeldUpAndLosesNothing(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	s.waitGone(goneDeadline)
+	ended, taken := time.Now(), st.Plugins[0].Points
 	r.start()
 	r.provision("secret-of-probe")
 	d = s.start()
-	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count()) >= st.Queue.Points })
+	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count(ended)) >= taken })
 	d.signal(syscall.SIGINT)
 	d.exit(drainDeadline)
 }
@@ -186,7 +190,7 @@ func TestAWrongTokenIsAPersonsBusinessAndNotShown(t *testing.T) {
 	if _, errOut, code := s.run("query", "SHOW MEASUREMENTS"); code != 1 || !strings.Contains(errOut, "401") {
 		t.Errorf("query, exit code %d: %s", code, errOut)
 	}
-	waiting := st.Queue.Points
+	asked, taken := time.Now(), st.Plugins[0].Points
 
 	// The daemon would try again by and by; a new start does at once, and nothing that has waited is lost.
 	d.signal(syscall.SIGINT)
@@ -195,5 +199,5 @@ func TestAWrongTokenIsAPersonsBusinessAndNotShown(t *testing.T) {
 	}
 	r.do("SET PASSWORD FOR probe = 'secret-of-probe'")
 	s.start()
-	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count()) >= max(1, waiting) })
+	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count(asked)) >= max(1, taken) })
 }

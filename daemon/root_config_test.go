@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
 )
@@ -51,7 +52,7 @@ func TestRootConfigurationShowsItsPointsSoonAfterTheStart(t *testing.T) {
 	s := siteOfRootConfig(t)
 	d := s.startReady()
 	const query = "SELECT total_time, http_code, up FROM http_quality ORDER BY time DESC LIMIT 3"
-	waitUntil(t, "both targets have a point", patience, func() bool { return s.count() >= 2 })
+	waitUntil(t, "both targets have a point", patience, func() bool { return s.count(time.Now()) >= 2 })
 
 	t.Run("table", func(t *testing.T) {
 		out, errOut, code := s.run("query", query)

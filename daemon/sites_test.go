@@ -82,7 +82,7 @@ func TestPointsOfAWebServerAreStoredAsTheSchemaSays(t *testing.T) {
   }
 }
 `, web.plain, web.tls, web.expired, web.ca, refused, silent(t))))
-	s.secrets = []string{"secret-in-url", "secret-in-query", "c29tZW9uZTpzZWNyZXQtaW4tdXJs"}
+	s.secrets = []string{"secret-in-url", "secret-in-query", "c29tZW9uZTpzZWNyZXQtaW4tdXJs"} // the last as it is sent
 	d := s.startReady()
 
 	for _, c := range []struct {
@@ -99,7 +99,9 @@ func TestPointsOfAWebServerAreStoredAsTheSchemaSays(t *testing.T) {
 				"app": "网上商城", "url": "http://" + web.plain + "/", "method": "GET", "host": "spot", "isp": "cnc", "idc": "gz1",
 				"line": "ct-1", "team": "shop", "remote_ip": "127.0.0.1", "local_ip": "127.0.0.1", "http_version": "1.1", "body_matched": "true",
 			},
-			map[string]int64{"size_download": int64(len(page)), "content_length_download": int64(len(page)), "num_redirects": 0, "num_connects": 1, "attempt": 1},
+			map[string]int64{
+				"size_download": int64(len(page)), "content_length_download": int64(len(page)), "num_redirects": 0, "num_connects": 1, "attempt": 1,
+			},
 			[]string{"error", "failed_expectations", "cert_days", "tls_version", "ocsp_stapled", "appconnect_time", "redirect_time", "family"}},
 		{"tls", "ok", 200, tlsPhases, map[string]string{"tls_version": "TLS 1.3", "ocsp_stapled": "false", "isp": "ct"},
 			map[string]int64{"size_download": int64(len(page))}, []string{"error", "body_matched", "line"}},
