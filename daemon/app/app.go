@@ -163,6 +163,9 @@ func (a *App) open() error {
 	// The spool's lock is that of the whole data directory: a second daemon gets no further.
 	log := a.logger.Named("spool")
 	queue, repairs, err := spool.Open(filepath.Join(dir, "spool"), spool.Options{OnGap: func(g spool.Gap) { logGap(log, g) }})
+	if errors.Is(err, spool.ErrInUse) {
+		return fmt.Errorf("%w with daemon { data_dir = … }", err)
+	}
 	if err != nil {
 		return err
 	}

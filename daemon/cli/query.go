@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ func newQuery() *cobra.Command {
 		}
 		defer reader.Close()
 		series, err := reader.Query(cmd.Context(), args[0])
+		if errors.Is(err, syscall.ECONNREFUSED) && cfg.InfluxDB.Embedded {
+			return fmt.Errorf("%w; the embedded InfluxDB runs while the daemon does: start it with `vedette run`", err)
+		}
 		if err != nil {
 			return err
 		}

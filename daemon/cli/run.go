@@ -32,6 +32,9 @@ func newRun(version string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		// What the daemon, its plugins and InfluxDB write is for their user alone, whatever the shell's mask is. The
+		// private InfluxDB knows no other way.
+		syscall.Umask(0o077)
 		daemon := app.New(cfg, app.Options{
 			Version: version,
 			Logger:  newLogger(cfg.Daemon, cmd.ErrOrStderr()),

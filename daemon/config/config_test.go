@@ -197,6 +197,22 @@ func TestSecretsAreNotShownInSnippets(t *testing.T) {
 	}
 }
 
+func TestSecretsAreNotShownOfTextThatCanNotBeParsed(t *testing.T) {
+	for _, text := range []string{
+		"influxdb {\n  token = \"hunter2\n}\n",
+		"influxdb {\n  token = \"hunter2\" org = \"o\"\n}\n",
+		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"http://u:hunter2@127.0.0.1/${nothing}\"\n  }\n}\n",
+	} {
+		path := filepath.Join(t.TempDir(), "config.hcl")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, got := load(t, path); strings.Contains(got, "hunter2") || !strings.Contains(got, "config.hcl:") {
+			t.Errorf("of %q was shown:\n%s", text, got)
+		}
+	}
+}
+
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "32d": 768 * time.Hour, "1w2d12h": 228 * time.Hour, "0s": 0, "0": 0, "250ms": 250 * time.Millisecond,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -71,6 +72,10 @@ func (d Diagnostics) Write(w io.Writer) error {
 	return err
 }
 
+// secretLine matches lines that seem to hold a secret: text that can not be parsed has no attributes to tell by, and a
+// URL with a password may be anywhere.
+var secretLine = regexp.MustCompile(`(?i)(token|passw|secret|credential|authorization|api_?key)[^=]*=|://[^/\s"]*:[^/\s"]*@`)
+
 // snippet prints the line that the range starts in and underlines the range, unless it could show a secret.
 func (d Diagnostics) snippet(out *strings.Builder, r hcl.Range) {
 	file, ok := d.files[r.Filename]
@@ -87,6 +92,9 @@ func (d Diagnostics) snippet(out *strings.Builder, r hcl.Range) {
 		return
 	}
 	text := strings.TrimRight(string(lines[r.Start.Line-1]), "\r")
+	if secretLine.MatchString(text) {
+		return
+	}
 	number := fmt.Sprint(r.Start.Line)
 	fmt.Fprintf(out, "  %s │ %s\n", number, text)
 

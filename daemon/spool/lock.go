@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// ErrInUse says that another Spool, most likely that of another process, has the directory.
+var ErrInUse = errors.New("in use")
+
 // lockDir takes dir for this Spool alone, until the returned file is closed or the process ends in whatever way. The
 // file names the holder, for the error that the next one gets.
 func lockDir(dir string) (*os.File, error) {
@@ -30,7 +33,7 @@ func lockDir(dir string) (*os.File, error) {
 		}
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("spool %s is in use by %s: stop that process, or use another directory", dir, holder)
+			return nil, fmt.Errorf("spool %s is %w by %s: stop that process, or use another directory", dir, ErrInUse, holder)
 		}
 		return nil, fmt.Errorf("lock spool %s: %w", path, err)
 	}

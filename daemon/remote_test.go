@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/process"
+)
+
+// remoteInfluxDB is an InfluxDB that is not the daemon's: with a configuration of its own, started when a test wants.
+type remoteInfluxDB struct {
+	t    *testing.T
+	dir  string
+	url  string
+	stop func() // ends what start has started
+}
+
+const remoteConf = `
+reporting-disabled = true
+bind-address = "127.0.0.1:0"
+[meta]
+  dir = %[1]q
+[data]
+  dir = %[2]q
+  wal-dir = %[3]q
+[http]
+  bind-address = "127.0.0.1:%[4]d"
+  auth-enabled = true
+[monitor]
+  store-enabled = false
+`
+
+func newRemoteInfluxDB(t *testing.T) *remoteInfluxDB {
+	t.Helper()
+	port := freePort(t)
+	r := &remoteInfluxDB{t: t, dir: t.TempDir(), url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	conf := fmt.Sprintf(remoteConf, filepath.Join(r.dir, "meta"), filepath.Join(r.dir, "data"), filepath.Join(r.dir, "wal"), port)
+	writeFile(t, filepath.Join(r.dir, "influxdb.conf"), []byte(conf))
+	return r
+}
+
+func (r *remoteInfluxDB) start() {
+	r.t.Helper()
+	cmd := exec.Command(filepath.Join(programs, "influxd"), "run", "-config", filepath.Join(r.dir, "influxdb.conf"))
+	said := &output{}
+	cmd.Stdout, cmd.Stderr = said, said
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() {
+		_ = child.Signal(syscall.SIGKILL)
+		<-child.Done()
+	})
+	r.stop = stop
+	r.t.Cleanup(func() {
+		stop()
+		if r.t.Failed() {
+			r.t.Logf("the remote InfluxDB said:\n%s", said)
+		}
+	})
+	waitUntil(r.t, "the remote InfluxDB answers", patience, func() bool {
+		resp, err := http.Get(r.url + "/ping")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusNoContent
+	})
+}
+
+// do runs a statement, as its administrator would.
+func (r *remoteInfluxDB) do(statement string) {
+	r.t.Helper()
+	resp, err := http.PostForm(strings.Replace(r.url, "://", "://root:secret-of-root@", 1)+"/query", url.Values{"q": {statement}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(body), "error") {
+		r.t.Fatalf("%s: %s, %s, %v", statement, resp.Status, body, err)
+	}
+}
+
+// provision makes what the daemon of the test expects.
+func (r *remoteInfluxDB) provision(password string) {
+	r.t.Helper()
+	r.do("CREATE USER root WITH PASSWORD 'secret-of-root' WITH ALL PRIVILEGES")
+	r.do("CREATE DATABASE quality WITH DURATION 30d NAME month")
+	r.do("CREATE USER probe WITH PASSWORD '" + password + "'")
+	r.do("GRANT ALL ON quality TO probe")
+}
+
+// remoteSite is a busy site whose points go to the remote InfluxDB.
+func (r *remoteInfluxDB) site(token string) *site {
+	r.t.Helper()
+	s := busySite(r.t)
+	text, err := os.ReadFile(s.path("config.hcl"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	own := fmt.Sprintf("influxdb {\n  url    = %q\n  token  = %q\n  bucket = \"quality/month\"\n}", r.url, token)
+	s.configure(strings.Replace(string(text), "influxdb {\n  embedded = true\n  port     = 0\n}", own, 1))
+	_, password, _ := strings.Cut(token, ":")
+	s.secrets = []string{password}
+	return s
+}
+
+func TestPointsWaitForAnInfluxDBThatIsAway(t *testing.T) {
+	t.Parallel()
+	r := newRemoteInfluxDB(t)
+	r.start()
+	r.provision("secret-of-probe")
+	r.stop()
+	s := r.site("probe:secret-of-probe")
+	d := s.start()
+	st := d.waitStatus("points wait on disk", func(st console.Status) bool {
+		return st.Queue.Points > 50 && st.Plugins[0].State == "ready" && st.InfluxDB.State == "holding"
+	})
+	if db := st.InfluxDB; db.Embedded || db.Pid != 0 || db.URL != r.url || db.Bucket != "quality/month" ||
+		!strings.Contains(db.Error, "connection refused") {
+		t.Errorf("InfluxDB: %+v", db)
+	}
+	if out, _, code := s.run("status"); code != 0 || !strings.Contains(out, "last error: ") || !strings.Contains(out, "holding for") {
+		t.Errorf("status, exit code %d:\n%s", code, out)
+	}
+	_, errOut, code := s.run("query", "SHOW MEASUREMENTS")
+	if code != 1 || !strings.Contains(errOut, r.url) || strings.Contains(errOut, "embedded") {
+		t.Errorf("query, exit code %d: %s", code, errOut)
+	}
+	d.wantProcesses(2)
+
+	taken, asked := st.Plugins[0].Points, time.Now()
+	r.start()
+	st = d.waitStatus("what has waited is stored", func(st console.Status) bool {
+		return st.InfluxDB.State == "connected" && uint64(st.InfluxDB.Stored) > taken
+	})
+	if st.InfluxDB.Rejected != 0 || st.InfluxDB.Expired != 0 {
+		t.Errorf("points were set aside: %+v", st.InfluxDB)
+	}
+	waitUntil(t, "a query finds all that were taken", patience, func() bool { return uint64(s.count(asked)) >= taken })
+	d.signal(syscall.SIGINT)
+	if code := d.exit(drainDeadline); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestAnInterruptWithoutInfluxDBIsNotHeldUpAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRemoteInfluxDB(t)
+	s := r.site("probe:secret-of-probe")
+	d := s.start()
+	st := d.waitStatus("points wait on disk", func(st console.Status) bool { return st.Queue.Points > 50 })
+	d.signal(syscall.SIGINT)
+	if code := d.exit(drainDeadline); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s.waitGone(goneDeadline)
+	ended, taken := time.Now(), st.Plugins[0].Points
+	r.start()
+	r.provision("secret-of-probe")
+	d = s.start()
+	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count(ended)) >= taken })
+	d.signal(syscall.SIGINT)
+	d.exit(drainDeadline)
+}
+
+func TestAWrongTokenIsAPersonsBusinessAndNotShown(t *testing.T) {
+	t.Parallel()
+	r := newRemoteInfluxDB(t)
+	r.start()
+	r.provision("another-password")
+	s := r.site("probe:secret-of-probe")
+	d := s.start()
+	st := d.waitStatus("the token is refused", func(st console.Status) bool { return st.InfluxDB.State == "misconfigured" })
+	if !strings.Contains(st.InfluxDB.Error, "401") {
+		t.Errorf("InfluxDB: %+v", st.InfluxDB)
+	}
+	if _, errOut, code := s.run("query", "SHOW MEASUREMENTS"); code != 1 || !strings.Contains(errOut, "401") {
+		t.Errorf("query, exit code %d: %s", code, errOut)
+	}
+	asked, taken := time.Now(), st.Plugins[0].Points
+
+	// The daemon would try again by and by; a new start does at once, and nothing that has waited is lost.
+	d.signal(syscall.SIGINT)
+	if code := d.exit(drainDeadline); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	r.do("SET PASSWORD FOR probe = 'secret-of-probe'")
+	s.start()
+	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count(asked)) >= max(1, taken) })
+}
