@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/daemon/app"
 	"github.com/vedette-monitor/vedette/daemon/console"
 )
 
@@ -74,13 +75,13 @@ func TestADeepDataDirectoryWorks(t *testing.T) {
 	}
 	waitUntil(t, "a query finds points", patience, func() bool { return s.count(time.Now()) > 0 })
 	// The sockets are elsewhere, and as private there.
-	elsewhere, err := filepath.Glob(s.path("tmp", "vedette-*"))
-	if err != nil || len(elsewhere) != 1 {
-		t.Fatalf("run directories: %q, %v", elsewhere, err)
+	socket := app.ControlSocket(filepath.Clean(deep))
+	elsewhere := filepath.Dir(socket)
+	if strings.HasPrefix(elsewhere, deep) {
+		t.Fatalf("the control socket is at %s", socket)
 	}
-	for path, want := range map[string]fs.FileMode{
-		elsewhere[0]: fs.ModeDir | 0o700, filepath.Join(elsewhere[0], "control.sock"): fs.ModeSocket | 0o600,
-	} {
+	t.Cleanup(func() { _ = os.RemoveAll(elsewhere) })
+	for path, want := range map[string]fs.FileMode{elsewhere: fs.ModeDir | 0o700, socket: fs.ModeSocket | 0o600} {
 		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, mode %v, want %v", path, err, info.Mode(), want)
 		}
@@ -90,10 +91,16 @@ func TestADeepDataDirectoryWorks(t *testing.T) {
 	if code := d.exit(drainDeadline); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if err := os.Chmod(elsewhere[0], 0o777); err != nil {
+	if _, err := os.Stat(elsewhere); !os.IsNotExist(err) {
+		t.Errorf("the run directory is left behind: %v", err)
+	}
+	if err := os.Mkdir(elsewhere, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.wantRefusal(elsewhere[0], "0700", "data_dir")
+	if err := os.Chmod(elsewhere, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s.wantRefusal(elsewhere, "0700", "data_dir")
 }
 
 // All ways on which a secret could come out, at the most talkative level of the log: the address of a target, its

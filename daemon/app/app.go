@@ -80,6 +80,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	// The run directory goes while the spool's lock still keeps others away.
+	defer func() { _ = os.RemoveAll(runDir(a.cfg.Daemon.DataDir)) }()
 	control, err := console.Control(ControlSocket(a.cfg.Daemon.DataDir), a, a.logger.Named("console"))
 	if err != nil {
 		return err
