@@ -16,8 +16,14 @@ import (
 
 // TestMain lets the test binary be the plugin that the tests launch.
 func TestMain(m *testing.M) {
+	if w := os.Getenv(playWay); w != "" && os.Getenv(wire.CookieKey) == "" {
+		if err := playDaemon(way(w), os.Getenv(playMode), os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	if os.Getenv(wire.CookieKey) == "" && (len(os.Args) < 2 || os.Args[1] != wire.DescribeCommand) {
-		os.Exit(m.Run())
+		os.Exit(runTests(m))
 	}
 	if os.Getenv("JUNK") != "" {
 		fmt.Println("hello, I am no handshake")
@@ -28,6 +34,18 @@ func TestMain(m *testing.M) {
 		New:          sdk.New(newTestPlugin),
 		Measurements: []sdk.Measurement{{Name: "test", Doc: "x", Fields: []sdk.FieldSchema{{Name: "v", Type: "int", Doc: "x"}}}},
 	})
+}
+
+// runTests runs the tests with a standard input that does not end: go-plugin's own runner hands it to plugins.
+func runTests(m *testing.M) int {
+	stdin, held, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	os.Stdin = stdin
+	code := m.Run()
+	_ = held.Close()
+	return code
 }
 
 type testConfig struct {
@@ -61,6 +79,20 @@ func (p *testPlugin) Collect(_ context.Context, out sdk.Emitter) error {
 		}
 		out.Emit(sdk.NewPoint("hanging").Int("v", 1))
 		time.Sleep(time.Minute)
+	case "holder":
+		holder := exec.Command("sleep", "300")
+		holder.Stdout, holder.Stderr = os.NewFile(1, "stdout"), os.NewFile(2, "stderr")
+		if err := holder.Start(); err != nil {
+			return err
+		}
+		os.Exit(3)
+	case "longline":
+		stdout := os.NewFile(1, "stdout")
+		for range 4 {
+			fmt.Fprintln(stdout, strings.Repeat("x", 100<<10))
+		}
+	case "badlog":
+		fmt.Fprintln(os.NewFile(2, "stderr"), `{"@message":1}`)
 	case "environment":
 		out.Emit(sdk.NewPoint("environment").String("v", strings.Join(os.Environ(), " ")).Int("pid", int64(os.Getpid())))
 	case "junk":
