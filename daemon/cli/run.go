@@ -24,8 +24,9 @@ func newRun(version string) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	path := configFlag(cmd)
+	settings := variableFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, diags := app.Load(*path)
+		cfg, diags := app.Load(*path, *settings...)
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
 			return err

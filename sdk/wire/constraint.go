@@ -81,10 +81,10 @@ func (a *Attribute) checkChoice(value any) error {
 // CheckCount holds the number of blocks against what the block allows.
 func (b *Block) CheckCount(n int) error {
 	if b.Min > 0 && n < b.Min {
-		return &Violation{Rule: fmt.Sprintf("must stand at least %d times", b.Min)}
+		return &Violation{Rule: "must stand at least " + times(b.Min)}
 	}
 	if b.Max > 0 && n > b.Max {
-		return &Violation{Rule: fmt.Sprintf("must stand at most %d times", b.Max)}
+		return &Violation{Rule: "must stand at most " + times(b.Max)}
 	}
 	return nil
 }
@@ -92,12 +92,29 @@ func (b *Block) CheckCount(n int) error {
 func checkCount(n int, least, most string) error {
 	// Schema.Check has seen that these are numbers.
 	if limit, err := strconv.Atoi(least); err == nil && n < limit {
-		return &Violation{Rule: "must have at least " + least + " elements"}
+		return &Violation{Rule: "must have at least " + elements(limit)}
 	}
 	if limit, err := strconv.Atoi(most); err == nil && n > limit {
-		return &Violation{Rule: "must have at most " + most + " elements"}
+		return &Violation{Rule: "must have at most " + elements(limit)}
 	}
 	return nil
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func elements(n int) string {
+	if n == 1 {
+		return "one element"
+	}
+	return fmt.Sprintf("%d elements", n)
 }
 
 // order compares two numbers of the same type.
