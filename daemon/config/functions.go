@@ -257,6 +257,8 @@ var lengthFunction = function.New(&function.Spec{
 			return cty.UnknownVal(cty.Number), nil
 		case args[0].Type() == cty.String:
 			return stdlib.Strlen(args[0])
+		case args[0].Type().IsObjectType():
+			return cty.NumberIntVal(int64(len(args[0].Type().AttributeTypes()))), nil
 		}
 		return stdlib.Length(args[0])
 	},

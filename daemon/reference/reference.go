@@ -61,7 +61,7 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 			case a.Default != "":
 				fallback = "`" + a.Default + "`"
 			}
-			row(b, "`"+a.Name+"`", string(a.Type), fallback, a.Doc)
+			row(b, "`"+a.Name+"`", string(a.Type), fallback, a.Doc+limits(a))
 		}
 	}
 	for _, inner := range schema.Blocks {
@@ -71,6 +71,14 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 		}
 		often := "any number of times"
 		switch {
+		case inner.Min > 0 && inner.Max > 0:
+			often = fmt.Sprintf("%d to %d times", inner.Min, inner.Max)
+		case inner.Min > 1:
+			often = fmt.Sprintf("at least %d times", inner.Min)
+		case inner.Min == 1:
+			often = "at least once"
+		case inner.Max > 0:
+			often = fmt.Sprintf("at most %d times", inner.Max)
 		case inner.Single && inner.Required:
 			often = "once"
 		case inner.Single:
@@ -79,9 +87,41 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 			often = "at least once"
 		}
 		closing := strings.Repeat(" }", strings.Count(path, " { ")+1)
-		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc)
+		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc+deprecated(inner.Deprecated))
 		block(b, path+" { "+name, inner.Schema)
 	}
+}
+
+// limits says what the schema allows of an attribute's values.
+func limits(a wire.Attribute) string {
+	var s string
+	kind, _ := a.Type.Element()
+	of := ""
+	if kind != "" {
+		of = " elements"
+	}
+	if len(a.OneOf) > 0 {
+		s += " One of `" + strings.Join(a.OneOf, "`, `") + "`."
+	}
+	switch {
+	case a.Min != "" && a.Max != "":
+		s += fmt.Sprintf(" From %s to %s%s.", a.Min, a.Max, of)
+	case a.Min != "":
+		s += fmt.Sprintf(" At least %s%s.", a.Min, of)
+	case a.Max != "":
+		s += fmt.Sprintf(" At most %s%s.", a.Max, of)
+	}
+	if a.Sensitive {
+		s += " A secret: it is never shown."
+	}
+	return s + deprecated(a.Deprecated)
+}
+
+func deprecated(instead string) string {
+	if instead == "" {
+		return ""
+	}
+	return " **Deprecated**: " + instead + "."
 }
 
 func emitted(b *strings.Builder, m wire.Measurement) {
