@@ -26,7 +26,10 @@ func Plugin(w io.Writer, m *wire.Manifest) error {
 // Block writes the reference of a block of the daemon's own.
 func Block(w io.Writer, name, doc string, schema wire.Schema) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s\n\n", name, doc)
+	fmt.Fprintf(&b, "## %s\n\n%s\n", name, doc)
+	if len(schema.Attributes) > 0 {
+		b.WriteString("\n")
+	}
 	block(&b, name, schema)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -96,20 +99,25 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 func limits(a wire.Attribute) string {
 	var s string
 	kind, _ := a.Type.Element()
-	of := ""
-	if kind != "" {
-		of = " elements"
+	of := func(n string) string {
+		switch {
+		case kind == "":
+			return n
+		case n == "1":
+			return "one element"
+		}
+		return n + " elements"
 	}
 	if len(a.OneOf) > 0 {
 		s += " One of `" + strings.Join(a.OneOf, "`, `") + "`."
 	}
 	switch {
 	case a.Min != "" && a.Max != "":
-		s += fmt.Sprintf(" From %s to %s%s.", a.Min, a.Max, of)
+		s += fmt.Sprintf(" From %s to %s.", a.Min, of(a.Max))
 	case a.Min != "":
-		s += fmt.Sprintf(" At least %s%s.", a.Min, of)
+		s += fmt.Sprintf(" At least %s.", of(a.Min))
 	case a.Max != "":
-		s += fmt.Sprintf(" At most %s%s.", a.Max, of)
+		s += fmt.Sprintf(" At most %s.", of(a.Max))
 	}
 	if a.Sensitive {
 		s += " A secret: it is never shown."

@@ -33,7 +33,7 @@ func TestAllThatASchemaSaysIsInItsTables(t *testing.T) {
 		"| `url` | string | required | Address. |",
 		"| `limit` | size | `10MiB` | Limit. From 1KiB to 1GiB. |",
 		"| `family` | string | `any` | Family. One of `any`, `ipv4`. |",
-		"| `hosts` | list(string) |  | Hosts. At least 1 elements. |",
+		"| `hosts` | list(string) |  | Hosts. At least one element. |",
 		"| `ways` | map(int) |  | Ways. At most 3 elements. |",
 		`| a\|b. A secret: it is never shown. **Deprecated**: use secret. |`,
 		"**, 1 to 3 times: Steps.", "**, at least 2 times: Many. **Deprecated**: use step.", "**, at most 2 times: Some.", "**, at least once: One.",
