@@ -17,24 +17,30 @@ import (
 
 var tagName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
+// sensitiveTag is why no tag comes from a secret.
+const sensitiveTag = "A tag is on every point, for all to read, so it can not come from a sensitive value."
+
 func (d *decoder) vantage(block *hcl.Block) []Tag {
-	found := map[string]string{}
+	tagged := map[string]string{}
 	if block != nil {
 		attributes, diags := block.Body.JustAttributes()
 		d.diags = append(d.diags, diags...)
 		for name, a := range attributes {
 			d.checkTagName(name, a.NameRange)
-			if v, state := d.value(a, &wire.Attribute{Name: name, Type: wire.TypeString}); state != absent && state != wrong {
-				found[name] = v.(string)
+			switch v, state := d.value(a, &wire.Attribute{Name: name, Type: wire.TypeString}); state {
+			case found:
+				tagged[name] = v.(string)
+			case secret:
+				d.fail(a.Expr.Range(), "Sensitive tag", "%s", sensitiveTag)
 			}
 		}
 	}
-	if found["host"] == "" {
+	if tagged["host"] == "" {
 		if name, err := os.Hostname(); err == nil {
-			found["host"] = name
+			tagged["host"] = name
 		}
 	}
-	return tags(found)
+	return tags(tagged)
 }
 
 func (d *decoder) checkTagName(name string, at hcl.Range) {

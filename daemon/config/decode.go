@@ -41,6 +41,14 @@ func (d *decoder) say(severity hcl.DiagnosticSeverity, at hcl.Range, summary, de
 	})
 }
 
+// follow notes a value that is unknown because of a mistake elsewhere.
+func (d *decoder) follow(at hcl.Range) {
+	if d.unknown == 0 {
+		d.firstUnknown = at
+	}
+	d.unknown++
+}
+
 // reject reports an argument whose value is wrong in a way that its schema can not say. The detail may repeat the
 // value: it is not shown if that is a secret.
 func (d *decoder) reject(b *decoded, name, summary, detail string, args ...any) {
@@ -112,7 +120,7 @@ func (d *decoder) structure(diags hcl.Diagnostics, schema wire.Schema) (unknown 
 		switch {
 		case diag.Summary == followUp || strings.HasPrefix(diag.Detail, "This value is not yet known."):
 			unknown = true
-			d.unknown++
+			d.follow(*diag.Subject)
 			continue
 		case strings.HasPrefix(diag.Detail, "This value has dynamic marks"):
 			diag.Detail = "A label shows, so it can not come from a sensitive value. If it is no secret, say nonsensitive(…)."

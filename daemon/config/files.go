@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,13 +12,26 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
+
+// maxFile is more than a configuration needs, and less than a device that never ends.
+const maxFile = 16 << 20
 
 // readFile reads a text file. A relative name is relative to dir.
 func readFile(dir, name string) (string, error) {
-	content, err := os.ReadFile(inDir(dir, name))
+	file, err := os.Open(inDir(dir, name))
 	if err != nil {
 		return "", fmt.Errorf("reading the file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return "", fmt.Errorf("reading the file: %w", err)
+	}
+	if len(content) > maxFile {
+		return "", fmt.Errorf("reading the file: %s has more than %s", inDir(dir, name), wire.FormatSize(maxFile))
 	}
 	if !utf8.Valid(content) {
 		return "", fmt.Errorf("reading the file: %s is no text in UTF-8", inDir(dir, name))

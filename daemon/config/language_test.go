@@ -292,6 +292,10 @@ locals {
   bad  = jsondecode("{")
   data = "${var.dir}/data"
 }
+variable "two words" {}
+locals {
+  bad = 1
+}
 daemon {
   data_dir = local.data
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,7 +108,11 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 			"%q can not be the label of a plugin: use letters, digits, dots, dashes and underscores.", name)
 		return p, false
 	}
-	for _, key := range slices.Sorted(maps.Keys(v.Tags)) {
+	for _, key := range sortedKeys(v.Tags) {
+		if own.arguments["tags"].secret {
+			d.fail(own.at("tags"), "Sensitive tag", "%s", sensitiveTag)
+			break
+		}
 		d.checkTagName(key, own.place([]string{"tags", key}))
 	}
 	manifest, ok := d.manifest(p.Source, sourceRange, catalog)
@@ -189,7 +192,8 @@ func checkForEach(v cty.Value, expr hcl.Expression, _ *hcl.EvalContext) hcl.Diag
 	case v.IsMarked():
 		return hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Sensitive for_each", Subject: &at,
-			Detail: "The number of blocks shows, so it can not come from a sensitive value. If what is gone through is no secret, say nonsensitive(…).",
+			Detail: "The number of blocks shows, so it can not come from a sensitive value. " +
+				"If what is gone through is no secret, say nonsensitive(…).",
 		}}
 	case !v.IsKnown():
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: followUp, Subject: &at}}

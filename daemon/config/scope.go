@@ -105,8 +105,13 @@ func referencesIn(body hcl.Body) []reference {
 // resolve makes the scope: the values of the variables and the locals that the blocks refer to. If all is set, those
 // that nothing refers to are held to be right as well.
 func (d *decoder) resolve(src *source, top *hcl.BodyContent, users hcl.Blocks, settings []Setting, all bool) {
+	before := len(d.diags)
 	declared := d.declarations(top.Blocks.OfType("variable"))
 	locals := d.localsOf(top.Blocks.OfType("locals"))
+	if !all {
+		// Mistakes in these blocks are nothing to a client as long as its own blocks do not need them.
+		d.diags = d.diags[:before]
+	}
 
 	var wanted []reference
 	for _, block := range users {
@@ -155,7 +160,10 @@ func (d *decoder) resolve(src *source, top *hcl.BodyContent, users hcl.Blocks, s
 			}
 		}
 	}
-	given := d.assignments(src, settings, declared, all)
+	var given map[string]*assignment
+	if all || len(needed) > 0 {
+		given = d.assignments(src, settings, declared, all)
+	}
 	for _, name := range slices.Sorted(maps.Keys(needed)) {
 		d.scope.vars[name] = d.variable(needed[name], given[name])
 	}

@@ -167,7 +167,7 @@ func without(text string, secrets []string) string {
 }
 
 // secretName is how people call a setting that is a secret. It is for texts that no schema explains.
-var secretName = regexp.MustCompile(`(?i)(token|passw|secret|credential|private|api_?key|auth)`)
+var secretName = regexp.MustCompile(`(?i)(token|pass|pwd|secret|credential|private|api_?key|auth)`)
 
 // userinfo is the user and password of an address.
 var userinfo = regexp.MustCompile(`://[^/\s"@]+@`)

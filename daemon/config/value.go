@@ -44,10 +44,7 @@ func (d *decoder) value(a *hcl.Attribute, schema *wire.Attribute) (any, state) {
 	case v.IsNull():
 		return nil, absent
 	case !v.IsWhollyKnown():
-		if d.unknown == 0 {
-			d.firstUnknown = a.Expr.Range()
-		}
-		d.unknown++
+		d.follow(a.Expr.Range())
 		return nil, wrong
 	}
 	result, at, err := converted(v, schema.Type, a.Expr)

@@ -143,8 +143,12 @@ func (d *decoder) variable(v *variable, given *assignment) cty.Value {
 	}
 	converted, err := convert.Convert(value, v.typ)
 	if err != nil {
-		d.fail(given.place(v), "Invalid value for variable", "The value of the variable %q, from %s, does not fit its type %s: %s.",
-			v.name(), given.source, typeexpr.TypeString(v.typ), err)
+		reason := ": " + err.Error()
+		if v.sensitive || value.ContainsMarked() {
+			reason = ""
+		}
+		d.fail(given.place(v), "Invalid value for variable", "The value of the variable %q, from %s, does not fit its type %s%s.",
+			v.name(), given.source, typeexpr.TypeString(v.typ), reason)
 		return cty.DynamicVal
 	}
 	if converted.IsNull() {

@@ -49,7 +49,7 @@ func suggestAttribute(diag *hcl.Diagnostic) {
 		for _, t := range diag.Expression.Variables() {
 			for i := len(t) - 1; i > 0; i-- {
 				v, diags := t[:i].TraverseAbs(diag.EvalContext)
-				if !diags.HasErrors() && v.Type().IsObjectType() && !v.Type().HasAttribute(name[1]) {
+				if !diags.HasErrors() && !v.IsMarked() && v.Type().IsObjectType() && !v.Type().HasAttribute(name[1]) {
 					diag.Detail += didYouMean(name[1], sortedKeys(v.Type().AttributeTypes()))
 					return
 				}
@@ -107,7 +107,8 @@ func reword(diag *hcl.Diagnostic) {
 	detail := diag.Detail
 	switch {
 	case diag.Summary == "Variables not allowed":
-		diag.Detail = "Nothing can be referred to here. Defaults and the values of variables may call functions; what is made from variables belongs into a locals block."
+		diag.Detail = "Nothing can be referred to here. Defaults and the values of variables may call functions; " +
+			"what is made from variables belongs into a locals block."
 	case missingLabel.MatchString(detail):
 		m := missingLabel.FindStringSubmatch(detail)
 		diag.Detail = fmt.Sprintf("A %s block needs a label, its %s: %s \"NAME\" { … }", m[1], m[2], m[1])

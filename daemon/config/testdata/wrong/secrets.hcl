@@ -1,3 +1,9 @@
+variable "pin" {
+  type      = list(object({ name = string }))
+  default   = [{ (secret("files/token")) = "hush" }]
+  sensitive = true
+}
+
 variable "password" {
   default   = "hush"
   sensitive = true
@@ -45,4 +51,16 @@ plugin "http-quality" {
 
 plugin "second" {
   source = local.derived
+}
+
+vantage {
+  isp = local.derived
+}
+
+plugin "third" {
+  source = "sampler"
+  tags = {
+    (local.derived) = "a"
+  }
+  step {}
 }
