@@ -45,5 +45,22 @@
 //	`hcl:"name,label"`             within a block's struct, the block's label
 //	`doc:"…"`                      what it means: required on all but labels
 //
-// Attributes are strings, bools, ints, floats, time.Durations, Paths, and lists and string-keyed maps of these.
+// Further tags narrow what is allowed; the daemon holds a configuration against them before the plugin runs:
+//
+//	`one_of:"any,ipv4,ipv6"`       the values; of a list or map, those of its elements
+//	`min:"1" max:"10s"`            the least and the greatest number, duration or size; of a list, map or block, how many
+//	`deprecated:"use x"`           still taken, with a warning that says what to use instead
+//	`sensitive:"true"`             a secret, which is never shown
+//
+// Attributes are strings, bools, ints, floats, time.Durations, Sizes, Paths, and lists and string-keyed maps of these. The
+// default of a list or map is JSON.
+//
+// What tags can not say is for a method Validate, see Validator, of the struct or of one of its blocks:
+//
+//	func (c *config) Validate() error {
+//		if c.Low > c.High {
+//			return &sdk.Problem{Path: []string{"low"}, Err: errors.New("low is above high")}
+//		}
+//		return nil
+//	}
 package sdk

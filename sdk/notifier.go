@@ -106,7 +106,9 @@ func (c *ChannelType) describe() (wire.ChannelType, error) {
 		return d, errors.New("it has no New")
 	}
 	var err error
-	d.Config, err = c.New.schema()
+	if d.Config, err = c.New.schema(); err == nil {
+		err = d.Config.Check()
+	}
 	d.Syncs = c.New.made.Implements(reflect.TypeFor[Syncer]())
 	return d, err
 }

@@ -129,6 +129,8 @@ type Constructor struct {
 	made   reflect.Type
 	schema func() (wire.Schema, error)
 	build  func(config []byte, env Env) (any, error)
+	// validate is nil if nothing of the configuration has a Validate method.
+	validate func(config []byte) error
 }
 
 // New wraps the function that makes the plugin's working part. The type P says what the plugin is: a Collector, a
@@ -145,31 +147,33 @@ func New[C, P any](build func(C, Env) (P, error)) Constructor {
 }
 
 func constructor[C, P any](roles []wire.Role, build func(C, Env) (P, error)) Constructor {
-	return Constructor{
+	read := func(config []byte) (c C, err error) {
+		v := reflect.ValueOf(&c).Elem()
+		if err := decode(config, v); err != nil {
+			return c, fmt.Errorf("reading the configuration: %w", err)
+		}
+		return c, validate(v)
+	}
+	made := Constructor{
 		roles:  roles,
 		made:   reflect.TypeFor[P](),
 		schema: func() (wire.Schema, error) { return schemaOf(reflect.TypeFor[C]()) },
 		build: func(config []byte, env Env) (any, error) {
-			var c C
-			if err := decode(config, reflect.ValueOf(&c).Elem()); err != nil {
-				return nil, fmt.Errorf("reading the configuration: %w", err)
+			c, err := read(config)
+			if err != nil {
+				return nil, err
 			}
 			return build(c, env)
 		},
 	}
+	if validates(reflect.TypeFor[C]()) {
+		made.validate = func(config []byte) error {
+			_, err := read(config)
+			return err
+		}
+	}
+	return made
 }
-
-// Problem is an error at a place in the configuration.
-type Problem struct {
-	// Path leads to the attribute: names of blocks, indices of repeated blocks from 0, the attribute's name.
-	Path []string
-	Err  error
-}
-
-func (p *Problem) Error() string { return p.Err.Error() }
-
-// Unwrap returns the error without its place.
-func (p *Problem) Unwrap() error { return p.Err }
 
 // Manifest is the plugin's description of itself.
 func (p *Plugin) Manifest() (*wire.Manifest, error) {
@@ -179,6 +183,7 @@ func (p *Plugin) Manifest() (*wire.Manifest, error) {
 		Doc:          p.Doc,
 		Protocols:    []int{wire.Protocol},
 		Roles:        slices.Clone(p.New.roles),
+		Validates:    p.New.validate != nil,
 		Measurements: p.Measurements,
 	}
 	var err error
@@ -186,7 +191,10 @@ func (p *Plugin) Manifest() (*wire.Manifest, error) {
 		if len(p.New.roles) == 0 {
 			return nil, fmt.Errorf("plugin %s: what its New returns is neither a Collector nor a Streamer", p.Name)
 		}
-		if m.Config, err = p.New.schema(); err != nil {
+		if m.Config, err = p.New.schema(); err == nil {
+			err = m.Config.Check()
+		}
+		if err != nil {
 			return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
 		}
 	}

@@ -3,6 +3,7 @@ package sdk
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,6 +64,14 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 	return fields, nil
 }
 
+// Size is the type of an attribute that is a number of bytes. In the configuration it is a text such as "64KiB", "10MB"
+// or "1GiB", or a plain number.
+type Size int64
+
+// String writes the size as it may stand in a configuration.
+func (s Size) String() string { return wire.FormatSize(int64(s)) }
+
+// schemaOf is the schema that the tags of a configuration struct say.
 func schemaOf(t reflect.Type) (wire.Schema, error) {
 	var s wire.Schema
 	fields, err := fieldsOf(t)
@@ -85,9 +94,19 @@ func schemaOf(t reflect.Type) (wire.Schema, error) {
 			if err != nil {
 				return s, fmt.Errorf("attribute %s of %s: %w", f.name, t, err)
 			}
-			s.Attributes = append(s.Attributes, wire.Attribute{
-				Name: f.name, Type: typ, Required: f.kind == attribute, Default: f.tag.Get("default"), Doc: doc,
-			})
+			a := wire.Attribute{
+				Name: f.name, Type: typ, Required: f.kind == attribute, Default: f.tag.Get("default"),
+				Min: f.tag.Get("min"), Max: f.tag.Get("max"), Deprecated: f.tag.Get("deprecated"), Doc: doc,
+			}
+			if choices, ok := f.tag.Lookup("one_of"); ok {
+				a.OneOf = strings.Split(choices, ",")
+			}
+			if sensitive, ok := f.tag.Lookup("sensitive"); ok {
+				if a.Sensitive, err = strconv.ParseBool(sensitive); err != nil {
+					return s, fmt.Errorf("attribute %s of %s: its sensitive tag is neither true nor false", f.name, t)
+				}
+			}
+			s.Attributes = append(s.Attributes, a)
 		}
 		if doc == "" {
 			return s, fmt.Errorf("%s of %s has no doc tag", f.name, t)
@@ -97,7 +116,19 @@ func schemaOf(t reflect.Type) (wire.Schema, error) {
 }
 
 func blockOf(f field, doc string) (wire.Block, error) {
-	b := wire.Block{Name: f.name, Doc: doc, Single: f.typ.Kind() != reflect.Slice, Required: f.typ.Kind() == reflect.Struct}
+	b := wire.Block{
+		Name: f.name, Doc: doc, Single: f.typ.Kind() != reflect.Slice, Required: f.typ.Kind() == reflect.Struct,
+		Deprecated: f.tag.Get("deprecated"),
+	}
+	for tag, bound := range map[string]*int{"min": &b.Min, "max": &b.Max} {
+		if text, ok := f.tag.Lookup(tag); ok {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || b.Single {
+				return b, fmt.Errorf("block %s: %s is %q, but must be a number above 0, for a block that may stand several times", f.name, tag, text)
+			}
+			*bound = n
+		}
+	}
 	body := f.typ
 	if body.Kind() != reflect.Struct {
 		body = body.Elem()
@@ -134,6 +165,8 @@ func simpleTypeOf(t reflect.Type) (wire.Type, error) {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return wire.TypeDuration, nil
+	case reflect.TypeFor[Size]():
+		return wire.TypeSize, nil
 	case reflect.TypeFor[Path]():
 		return wire.TypePath, nil
 	}

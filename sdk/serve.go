@@ -32,6 +32,13 @@ func Serve(p Plugin) {
 		fmt.Printf("%s\n", manifest)
 		return
 	}
+	if len(os.Args) == 2 && os.Args[1] == wire.ValidateCommand {
+		if err := p.validate(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) > 2 && os.Args[1] == wire.CommandCommand {
 		os.Exit(p.command(os.Args[2], os.Args[3:]))
 	}
@@ -157,22 +164,6 @@ func (s *service) Configure(_ context.Context, req *wire.ConfigureRequest) (*wir
 	}
 	s.configured = true
 	return &wire.ConfigureResponse{}, nil
-}
-
-// problemsOf takes an error, or several that were joined, apart into problems with their places.
-func problemsOf(err error) []*wire.Problem {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var problems []*wire.Problem
-		for _, e := range joined.Unwrap() {
-			problems = append(problems, problemsOf(e)...)
-		}
-		return problems
-	}
-	var at *Problem
-	if errors.As(err, &at) {
-		return []*wire.Problem{{Path: at.Path, Summary: err.Error()}}
-	}
-	return []*wire.Problem{{Summary: err.Error()}}
 }
 
 // Session implements the contract.

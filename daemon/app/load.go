@@ -14,9 +14,9 @@ import (
 )
 
 // Load reads the configuration at path and checks it against what the plugins say of themselves. It starts no plugin's
-// work and opens no connection.
-func Load(path string) (*config.Config, config.Diagnostics) {
-	return config.Load(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) })
+// work and opens no connection. The settings give values to the configuration's variables.
+func Load(path string, settings ...config.Setting) (*config.Config, config.Diagnostics) {
+	return config.Load(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) }, settings...)
 }
 
 // Catalog returns the plugins of a directory, by default that of this program.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
 
@@ -31,14 +32,13 @@ func newDocs() *cobra.Command {
 
 const generated = "<!-- Made by `make generate` from the schemas in the code. Do not edit. -->\n\n"
 
-func configurationPage(w io.Writer) error {
-	_, err := io.WriteString(w, "# Configuration\n\n"+generated+`A configuration is a file in HCL, or a directory whose files `+"`*.hcl`"+` count as one. `+"`vedette validate PATH…`"+` checks
-it without running anything. Relative paths are relative to the file that names them. A duration is a number with a
-unit, such as `+"`30s`, `1h30m` or `32d`"+`. Expressions may call `+"`hostname()`, `env(\"NAME\")` and `file(\"PATH\")`"+`.
+// configurationText is what no schema says.
+//
+//go:embed configuration.md
+var configurationText string
 
-The arguments that a plugin adds to its own block are in its README; `+"`vedette plugin docs NAME`"+` prints them.
-`)
-	if err != nil {
+func configurationPage(w io.Writer) error {
+	if _, err := io.WriteString(w, "# Configuration\n\n"+generated+configurationText); err != nil {
 		return err
 	}
 	for _, b := range config.Blocks() {

@@ -23,21 +23,22 @@ empty one. The exit status is 1 if a promise is broken.`,
 		Args: cobra.ExactArgs(1),
 	}
 	path := cmd.Flags().String("config", "", "configuration with a block for the plugin")
+	settings := variableFlags(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		settings := "{}"
+		own := "{}"
 		if *path != "" {
-			p, err := blockOf(cmd, *path, args[0])
+			p, err := blockOf(cmd, *path, *settings, args[0])
 			if err != nil {
 				return err
 			}
-			settings = string(p.Config)
+			own = string(p.Config)
 		}
 		findings := []sdktest.Finding{}
 		header := []string{"", "PROMISE", "TOOK", "FOUND"}
 		var rows [][]string
 		broken := 0
-		for f := range sdktest.Examine(cmd.Context(), args[0], settings) {
+		for f := range sdktest.Examine(cmd.Context(), args[0], own) {
 			findings = append(findings, f)
 			mark, found := "ok", f.Measured
 			if f.Problem != "" {
@@ -64,8 +65,8 @@ empty one. The exit status is 1 if a promise is broken.`,
 }
 
 // blockOf returns the plugin block of the configuration whose program is the binary.
-func blockOf(cmd *cobra.Command, path, binary string) (*config.Plugin, error) {
-	cfg, diags := app.Load(path)
+func blockOf(cmd *cobra.Command, path string, settings []config.Setting, binary string) (*config.Plugin, error) {
+	cfg, diags := app.Load(path, settings...)
 	cfg, err := checked(cmd, cfg, diags)
 	if err != nil {
 		return nil, err

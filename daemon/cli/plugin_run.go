@@ -26,8 +26,9 @@ error. Ctrl-C stops it.`,
 		Args: cobra.ExactArgs(1),
 	}
 	path := cmd.Flags().String("config", "config.hcl", "configuration with a block for the plugin")
+	settings := variableFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		p, err := blockOf(cmd, *path, args[0])
+		p, err := blockOf(cmd, *path, *settings, args[0])
 		if err != nil {
 			return err
 		}

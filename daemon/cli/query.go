@@ -24,9 +24,10 @@ func newQuery() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	path := configFlag(cmd)
+	settings := variableFlags(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, diags := config.Locate(*path, "daemon", "influxdb")
+		cfg, diags := config.Locate(*path, *settings, "daemon", "influxdb")
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
 			return err

@@ -20,8 +20,9 @@ touched. A configuration with errors changes nothing: they are printed, and the 
 		Args: cobra.NoArgs,
 	}
 	path := configFlag(cmd)
+	settings := variableFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, diags := config.Locate(*path, "daemon")
+		cfg, diags := config.Locate(*path, *settings, "daemon")
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ var errSaid = errors.New("said already")
 // Main runs the command line and returns the exit status.
 func Main(ctx context.Context, version string, args []string, out, errOut io.Writer) int {
 	root := newRoot(version)
-	root.SetArgs(args)
+	root.SetArgs(withTwoDashes(args))
 	root.SetOut(out)
 	root.SetErr(errOut)
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -40,7 +40,8 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(version), newValidate(), newStatus(), newReload(), newQuery(), newPlugin(version), newVersion(version), newDocs())
+	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newPlugin(version),
+		newVersion(version), newDocs())
 	return root
 }
 

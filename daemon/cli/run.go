@@ -26,8 +26,9 @@ func newRun(version string) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	path := configFlag(cmd)
+	settings := variableFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, diags := app.Load(*path)
+		cfg, diags := app.Load(*path, *settings...)
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
 			return err
@@ -38,7 +39,7 @@ func newRun(version string) *cobra.Command {
 		daemon := app.New(cfg, app.Options{
 			Version: version,
 			Logger:  newLogger(cfg.Daemon, cmd.ErrOrStderr()),
-			Load:    func() (*config.Config, config.Diagnostics) { return app.Load(*path) },
+			Load:    func() (*config.Config, config.Diagnostics) { return app.Load(*path, *settings...) },
 		})
 		ctx, cancel := context.WithCancel(cmd.Context())
 		var attending sync.WaitGroup

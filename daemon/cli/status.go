@@ -20,9 +20,10 @@ func newStatus() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	path := configFlag(cmd)
+	settings := variableFlags(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, diags := config.Locate(*path, "daemon")
+		cfg, diags := config.Locate(*path, *settings, "daemon")
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
 			return err

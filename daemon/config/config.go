@@ -1,16 +1,11 @@
 package config
 
 import (
-	"encoding/json"
-	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclparse"
 
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
@@ -50,21 +45,6 @@ type InfluxDB struct {
 	Bucket    string
 }
 
-// Plugin is a plugin block.
-type Plugin struct {
-	// Name is the block's label: the name of the instance. Source says which program serves it.
-	Name     string
-	Source   string
-	Enabled  bool
-	Tags     []Tag
-	Interval time.Duration
-	Timeout  time.Duration
-	Env      map[string]string
-	Manifest *wire.Manifest
-	// Config is the rest of the block as JSON: see ConfigureRequest in plugin.proto.
-	Config []byte
-}
-
 // Catalog knows the plugins that are installed.
 type Catalog interface {
 	// Manifest returns the description of the plugin that source names: a name in the plugin directory, or an
@@ -72,96 +52,77 @@ type Catalog interface {
 	Manifest(source string) (*wire.Manifest, error)
 	// Names lists the plugins of the directory.
 	Names() []string
+	// Validate asks the plugin what is wrong with the configuration of an instance, where its manifest says that it
+	// validates. The error says why the plugin did not answer.
+	Validate(source string, config []byte) ([]*wire.Problem, error)
 }
 
 // Load reads the configuration at path: a file, or a directory whose files *.hcl count as one. catalog returns the
-// plugins of a directory. The configuration is nil if the diagnostics have errors.
-func Load(path string, catalog func(pluginDir string) Catalog) (*Config, Diagnostics) {
-	parser := hclparse.NewParser()
-	files, diags := parse(parser, path)
-	if diags.HasErrors() {
+// plugins of a directory; settings give values to variables. The configuration is nil if the diagnostics have errors.
+func Load(path string, catalog func(pluginDir string) Catalog, settings ...Setting) (*Config, Diagnostics) {
+	src := read(path)
+	if src.diags.HasErrors() {
 		// What a broken text seems to mean is not worth complaints of its own.
-		return nil, newDiagnostics(diags, parser.Files(), nil)
+		return nil, newDiagnostics(src.diags, src.parser.Files(), nil, true)
 	}
-	d := &decoder{eval: evaluator(path)}
-	cfg := d.config(hcl.MergeFiles(files), baseDir(path), catalog)
-	result := newDiagnostics(d.diags, parser.Files(), d.sensitive)
-	if result.HasErrors() {
-		return nil, result
+	d := &decoder{scope: newScope()}
+	top, diags := hcl.MergeFiles(src.files).Content(topLevel)
+	d.diags = append(d.diags, diags...)
+	var users hcl.Blocks
+	for _, block := range top.Blocks {
+		if block.Type != "variable" && block.Type != "locals" {
+			users = append(users, block)
+		}
 	}
-	return cfg, result
+	d.resolve(src, top, users, settings, true)
+	cfg := d.config(top, baseDir(path), catalog)
+	return d.result(src, cfg)
 }
 
-// Locate reads what a client needs to find a daemon and its InfluxDB: only the blocks of these types. Other blocks may
-// be wrong, or need an environment that the client does not have.
-func Locate(path string, blocks ...string) (*Config, Diagnostics) {
-	parser := hclparse.NewParser()
-	files, diags := parse(parser, path)
-	if diags.HasErrors() {
-		return nil, newDiagnostics(diags, parser.Files(), nil)
+// Locate reads what a client needs to find a daemon and its InfluxDB: only the blocks of these types, and the variables
+// and local values that they use. Other blocks may be wrong, or need an environment that the client does not have.
+func Locate(path string, settings []Setting, blocks ...string) (*Config, Diagnostics) {
+	src := read(path)
+	if src.diags.HasErrors() {
+		return nil, newDiagnostics(src.diags, src.parser.Files(), nil, true)
 	}
-	d := &decoder{eval: evaluator(path)}
+	d := &decoder{scope: newScope()}
+	top, _ := hcl.MergeFiles(src.files).Content(topLevel)
+	found := d.single(top, blocks)
+	var users hcl.Blocks
+	for _, block := range top.Blocks {
+		if slices.Contains(blocks, block.Type) {
+			users = append(users, block)
+		}
+	}
+	d.resolve(src, top, users, settings, false)
 	cfg := &Config{}
-	found := d.single(hcl.MergeFiles(files), blocks)
 	cfg.Daemon = d.daemon(found["daemon"], baseDir(path))
 	cfg.InfluxDB = d.influxdb(found["influxdb"])
-	result := newDiagnostics(d.diags, parser.Files(), d.sensitive)
-	if result.HasErrors() {
-		return nil, result
-	}
-	return cfg, result
+	return d.result(src, cfg)
 }
 
-func parse(parser *hclparse.Parser, path string) ([]*hcl.File, hcl.Diagnostics) {
-	names := []string{path}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		names, _ = filepath.Glob(filepath.Join(path, "*.hcl"))
-		if len(names) == 0 {
-			return nil, hcl.Diagnostics{{
-				Severity: hcl.DiagError,
-				Summary:  "No configuration files",
-				Detail:   "The directory " + path + " has no file whose name ends in .hcl.",
-			}}
-		}
+// result is the configuration, unless something is wrong with it.
+func (d *decoder) result(src *source, cfg *Config) (*Config, Diagnostics) {
+	if d.unknown > 0 && d.errors() == 0 && !src.diags.HasErrors() {
+		d.fail(d.firstUnknown, "Value can not be told", "The value of this expression can not be worked out.")
 	}
-	var files []*hcl.File
-	var diags hcl.Diagnostics
-	for _, name := range names {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Configuration can not be read",
-				Detail:   strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + ".",
-				Subject:  &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
-			})
-			continue
-		}
-		file, fileDiags := parser.ParseHCL(source, name)
-		diags = append(diags, fileDiags...)
-		if file != nil {
-			files = append(files, file)
-		}
+	// Files of values are read once the variables are known.
+	diags := newDiagnostics(append(src.diags, d.diags...), src.parser.Files(), d.sensitive, src.diags.HasErrors())
+	if diags.HasErrors() {
+		return nil, diags
 	}
-	return files, diags
-}
-
-// baseDir is the directory of the configuration at path: defaults lie relative to it.
-func baseDir(path string) string {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return path
-	}
-	return filepath.Dir(path)
+	return cfg, diags
 }
 
 // topLevel are the blocks of a configuration.
 var topLevel = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "variable", LabelNames: []string{"name"}}, {Type: "locals"},
 	{Type: "vantage"}, {Type: "daemon"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
 }}
 
 // single returns the blocks of these types, which may stand once.
-func (d *decoder) single(body hcl.Body, types []string) map[string]*hcl.Block {
-	top, _ := body.Content(topLevel)
+func (d *decoder) single(top *hcl.BodyContent, types []string) map[string]*hcl.Block {
 	found := map[string]*hcl.Block{}
 	for _, block := range top.Blocks {
 		if !slices.Contains(types, block.Type) {
@@ -177,11 +138,9 @@ func (d *decoder) single(body hcl.Body, types []string) map[string]*hcl.Block {
 	return found
 }
 
-func (d *decoder) config(body hcl.Body, base string, catalog func(string) Catalog) *Config {
+func (d *decoder) config(top *hcl.BodyContent, base string, catalog func(string) Catalog) *Config {
 	cfg := &Config{}
-	top, diags := body.Content(topLevel)
-	d.diags = append(d.diags, diags...)
-	single := d.single(body, []string{"vantage", "daemon", "influxdb"})
+	single := d.single(top, []string{"vantage", "daemon", "influxdb"})
 	cfg.Tags = d.vantage(single["vantage"])
 	cfg.Daemon = d.daemon(single["daemon"], base)
 	cfg.InfluxDB = d.influxdb(single["influxdb"])
@@ -211,26 +170,4 @@ func tags(from map[string]string) []Tag {
 	}
 	slices.SortFunc(list, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	return list
-}
-
-// object is the value of a block's body, ready to be JSON.
-type object map[string]any
-
-// into fills a struct whose fields have json tags.
-func (o object) into(target any) {
-	// What decodeBody makes is JSON, and the structs of this package fit its schemas: a test loads each of them.
-	data, err := json.Marshal(o)
-	if err == nil {
-		err = json.Unmarshal(data, target)
-	}
-	if err != nil {
-		panic("config: a struct does not fit its schema: " + err.Error())
-	}
-}
-
-// seconds is a duration in the JSON of an object.
-type seconds float64
-
-func (s seconds) duration() time.Duration {
-	return time.Duration(math.Round(float64(s) * float64(time.Second)))
 }

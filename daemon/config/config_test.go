@@ -19,6 +19,32 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// samplerManifest has one of everything.
+var samplerManifest = &wire.Manifest{Name: "sampler", Version: "1.0.0", Validates: true, Config: wire.Schema{
+	Attributes: []wire.Attribute{
+		{Name: "limit", Type: "size", Default: "10MiB", Min: "1KiB", Max: "1GiB", Doc: "x"},
+		{Name: "every", Type: "duration", Min: "1s", Max: "1h", Doc: "x"},
+		{Name: "ratio", Type: "float", Min: "0", Max: "1", Doc: "x"},
+		{Name: "level", Type: "string", Default: "medium", OneOf: []string{"low", "medium", "high"}, Doc: "x"},
+		{Name: "colours", Type: "list(string)", OneOf: []string{"red", "green"}, Min: "1", Max: "3", Doc: "x"},
+		{Name: "weights", Type: "map(int)", Max: "2", Doc: "x"},
+		{Name: "waits", Type: "list(duration)", Doc: "x"},
+		{Name: "files", Type: "list(path)", Doc: "x"},
+		{Name: "token", Type: "string", Sensitive: true, Doc: "x"},
+		{Name: "pin", Type: "int", Sensitive: true, Min: "1000", Doc: "x"},
+		{Name: "speed", Type: "string", Deprecated: "use level instead", Doc: "x"},
+		{Name: "fail", Type: "string", Doc: "What the plugin complains of."},
+	},
+	Blocks: []wire.Block{
+		{Name: "step", Min: 1, Max: 2, Doc: "x", Schema: wire.Schema{
+			Attributes: []wire.Attribute{{Name: "names", Type: "list(string)", Doc: "x"}, {Name: "pairs", Type: "map(string)", Doc: "x"}},
+		}},
+		{Name: "auth", Single: true, Deprecated: "use token", Doc: "x", Schema: wire.Schema{
+			Attributes: []wire.Attribute{{Name: "password", Type: "string", Sensitive: true, Doc: "x"}},
+		}},
+	},
+}}
+
 // testCatalog stands for a directory of installed plugins.
 type testCatalog struct{}
 
@@ -48,13 +74,40 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "memory_limit", Type: "int", Doc: "x"}}}}, nil
 	case "broken":
 		return nil, errors.New("the plugin broken did not describe itself: exit status 2")
+	case "badly-described":
+		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Default: "y", Doc: "x"}}}}, nil
+	case "sampler":
+		return samplerManifest, nil
 	}
 	return nil, fmt.Errorf("there is no plugin %q: %w", filepath.Base(source), fs.ErrNotExist)
 }
 
-func load(t *testing.T, path string) (*Config, string) {
+// Validate complains of what the argument fail says: "PATH: SUMMARY" or "PATH: SUMMARY: DETAIL", one a line.
+func (testCatalog) Validate(_ string, config []byte) ([]*wire.Problem, error) {
+	var c struct {
+		Fail, Token string
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, err
+	}
+	if c.Fail == "crash" {
+		return nil, errors.New("the plugin sampler did not check its configuration: exit status 2: panic over " + c.Token)
+	}
+	var problems []*wire.Problem
+	for line := range strings.Lines(c.Fail) {
+		parts := append(strings.SplitN(strings.TrimSpace(line), ": ", 3), "", "")
+		p := &wire.Problem{Summary: strings.ReplaceAll(parts[1], "TOKEN", c.Token), Detail: strings.ReplaceAll(parts[2], "TOKEN", c.Token)}
+		if parts[0] != "" {
+			p.Path = strings.Split(parts[0], ".")
+		}
+		problems = append(problems, p)
+	}
+	return problems, nil
+}
+
+func load(t *testing.T, path string, settings ...Setting) (*Config, string) {
 	t.Helper()
-	cfg, diags := Load(path, func(string) Catalog { return testCatalog{} })
+	cfg, diags := Load(path, func(string) Catalog { return testCatalog{} }, settings...)
 	if (cfg == nil) != diags.HasErrors() {
 		t.Errorf("configuration %v, errors %v", cfg, diags.HasErrors())
 	}
@@ -65,19 +118,62 @@ func load(t *testing.T, path string) (*Config, string) {
 	return cfg, out.String()
 }
 
-func TestWrongConfigurationsAreExplained(t *testing.T) {
-	t.Chdir("testdata/wrong")
-	files, err := filepath.Glob("*.hcl")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no files", err)
+// settingsIn are the lines "# -var NAME=VALUE" and "# -var-file FILE" of a configuration.
+func settingsIn(t *testing.T, path string) []Setting {
+	t.Helper()
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "config.hcl")
 	}
-	for _, file := range files {
-		t.Run(file, func(t *testing.T) {
-			cfg, got := load(t, file)
-			if cfg != nil {
-				t.Fatal("the configuration was accepted")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings []Setting
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if file, ok := strings.CutPrefix(line, "# -var-file "); ok {
+			settings = append(settings, Setting{File: file})
+		} else if assigned, ok := strings.CutPrefix(line, "# -var "); ok {
+			name, value, _ := strings.Cut(assigned, "=")
+			settings = append(settings, Setting{Name: name, Value: value})
+		}
+	}
+	return settings
+}
+
+// hush is in every secret of the test data.
+const hush = "hush"
+
+func TestWrongConfigurationsAreExplained(t *testing.T) {
+	explained(t, "testdata/wrong", false)
+}
+
+func TestOddConfigurationsAreTakenWithAWarning(t *testing.T) {
+	explained(t, "testdata/odd", true)
+}
+
+// explained compares what is said of every configuration in a directory, a file or a directory, with its golden file.
+func explained(t *testing.T, dir string, valid bool) {
+	t.Chdir(dir)
+	t.Setenv("VEDETTE_VAR_port_of_environment", "many")
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name, isFile := strings.CutSuffix(entry.Name(), ".hcl")
+		if !isFile && !entry.IsDir() || entry.Name() == "files" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			cfg, got := load(t, entry.Name(), settingsIn(t, entry.Name())...)
+			if (cfg != nil) != valid {
+				t.Errorf("accepted: %v", cfg != nil)
 			}
-			golden := strings.TrimSuffix(file, ".hcl") + ".golden"
+			if strings.Contains(got, hush) {
+				t.Errorf("a secret is shown in\n%s", got)
+			}
+			golden := name + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -189,14 +285,6 @@ func TestFilesThatCanNotBeReadAreNamed(t *testing.T) {
 	}
 }
 
-func TestSecretsAreNotShownInSnippets(t *testing.T) {
-	t.Chdir("testdata/wrong")
-	_, got := load(t, "influxdb_url.hcl")
-	if strings.Contains(got, "not-to-be-shown") || !strings.Contains(got, "influxdb_url.hcl:3,") {
-		t.Errorf("the diagnostics are\n%s", got)
-	}
-}
-
 func TestSecretsAreNotShownOfTextThatCanNotBeParsed(t *testing.T) {
 	for _, text := range []string{
 		"influxdb {\n  token = \"hunter2\n}\n",
@@ -213,25 +301,11 @@ func TestSecretsAreNotShownOfTextThatCanNotBeParsed(t *testing.T) {
 	}
 }
 
-func TestDurations(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "32d": 768 * time.Hour, "1w2d12h": 228 * time.Hour, "0s": 0, "0": 0, "250ms": 250 * time.Millisecond,
-	} {
-		if got, err := ParseDuration(text); err != nil || got != want {
-			t.Errorf("%q is read as %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "x", "5", "-5s", "1.5d", "d", "-1d", "1d-5s", "99999999999w", "106752d", "106751d23h59m59s", "1d1w"} {
-		if got, err := ParseDuration(text); err == nil && got >= 0 && text != "106751d23h59m59s" {
-			t.Errorf("%q is read as %v", text, got)
-		}
-	}
-}
-
 // FuzzLoad holds that no text crashes the reader, and that what is refused is refused with a reason.
 func FuzzLoad(f *testing.F) {
-	files, _ := filepath.Glob("testdata/wrong/*.hcl")
-	for _, file := range files {
+	files, _ := filepath.Glob("testdata/*/*.hcl")
+	nested, _ := filepath.Glob("testdata/*/*/*.hcl")
+	for _, file := range append(files, nested...) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)

@@ -2,63 +2,86 @@ package config
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"math/big"
-	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // decoder turns bodies into values by their schemas and gathers all that is wrong on the way.
 type decoder struct {
-	eval      *hcl.EvalContext
+	scope     *scope
 	diags     hcl.Diagnostics
 	sensitive []hcl.Range
+	// unknown counts the values that follow from mistakes, which were reported where they were made.
+	unknown      int
+	firstUnknown hcl.Range
+	// named are the diagnostics of blocks that dynamic ones make.
+	named map[string]bool
 }
 
-// decoded is the value of a body and where its parts stand.
-type decoded struct {
-	value  object
-	ranges map[string]hcl.Range // of attributes that are there
-	failed map[string]bool      // attributes whose value is wrong, and was reported
-	all    hcl.Range
-}
+// object is the value of a block's body, ready to be JSON.
+type object map[string]any
 
-// at is the range of an attribute's value, or of the block if the attribute is not there.
-func (b *decoded) at(name string) hcl.Range {
-	if r, ok := b.ranges[name]; ok {
-		return r
-	}
-	return b.all
-}
+// followUp is the summary of a diagnostic that follows from another one.
+const followUp = "follows from another mistake"
 
 func (d *decoder) fail(at hcl.Range, summary, detail string, args ...any) {
+	d.say(hcl.DiagError, at, summary, detail, args...)
+}
+
+func (d *decoder) say(severity hcl.DiagnosticSeverity, at hcl.Range, summary, detail string, args ...any) {
 	d.diags = append(d.diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: &at,
+		Severity: severity, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: &at,
 	})
 }
 
+// follow notes a value that is unknown because of a mistake elsewhere.
+func (d *decoder) follow(at hcl.Range) {
+	if d.unknown == 0 {
+		d.firstUnknown = at
+	}
+	d.unknown++
+}
+
+// reject reports an argument whose value is wrong in a way that its schema can not say. The detail may repeat the
+// value: it is not shown if that is a secret.
+func (d *decoder) reject(b *decoded, name, summary, detail string, args ...any) {
+	switch a := b.arguments[name]; {
+	case a.failed:
+	case a.secret:
+		d.fail(b.at(name), summary, "The value of %s is not right, and not shown because it is sensitive.", name)
+	default:
+		d.fail(b.at(name), summary, detail, args...)
+	}
+}
+
+// errors counts those that were found so far.
+func (d *decoder) errors() int {
+	n := 0
+	for _, diag := range d.diags {
+		if diag.Severity == hcl.DiagError {
+			n++
+		}
+	}
+	return n
+}
+
 // decode reads a body that has what the schema says and nothing else.
-func (d *decoder) decode(body hcl.Body, schema wire.Schema) *decoded {
+func (d *decoder) decode(body hcl.Body, schema wire.Schema, header hcl.Range) *decoded {
 	content, diags := body.Content(bodySchema(schema))
-	d.diags = append(d.diags, diags...)
-	return d.content(content, schema, body.MissingItemRange())
+	return d.content(content, diags, schema, body.MissingItemRange(), header)
 }
 
 // partial reads what the schema says and returns the rest of the body.
-func (d *decoder) partial(body hcl.Body, schema wire.Schema) (*decoded, hcl.Body) {
+func (d *decoder) partial(body hcl.Body, schema wire.Schema, header hcl.Range) (*decoded, hcl.Body) {
 	content, rest, diags := body.PartialContent(bodySchema(schema))
-	d.diags = append(d.diags, diags...)
-	return d.content(content, schema, body.MissingItemRange()), rest
+	return d.content(content, diags, schema, body.MissingItemRange(), header), rest
 }
 
 func bodySchema(schema wire.Schema) *hcl.BodySchema {
@@ -72,42 +95,131 @@ func bodySchema(schema wire.Schema) *hcl.BodySchema {
 	return s
 }
 
-func (d *decoder) content(content *hcl.BodyContent, schema wire.Schema, all hcl.Range) *decoded {
-	b := &decoded{value: object{}, ranges: map[string]hcl.Range{}, failed: map[string]bool{}, all: all}
-	for _, a := range schema.Attributes {
-		if attribute, ok := content.Attributes[a.Name]; ok {
-			b.ranges[a.Name] = attribute.Expr.Range()
-			if a.Sensitive {
-				d.sensitive = append(d.sensitive, attribute.Range)
-			}
-			value, ok := d.value(attribute, a.Type)
-			if ok {
-				b.value[a.Name] = value
-				continue
-			}
-			b.failed[a.Name] = true
-		}
-		if a.Default != "" {
-			b.value[a.Name] = d.defaultValue(a)
-		}
+func (d *decoder) content(content *hcl.BodyContent, diags hcl.Diagnostics, schema wire.Schema, end, header hcl.Range) *decoded {
+	before := d.errors()
+	unknown := d.structure(diags, schema)
+	broken := d.errors() > before
+	b := &decoded{
+		value: object{}, arguments: map[string]argument{}, labels: map[string]hcl.Range{}, blocks: map[string][]*decoded{},
+		header: header, end: end,
+	}
+	for i := range schema.Attributes {
+		d.argument(b, &schema.Attributes[i], content.Attributes[schema.Attributes[i].Name])
 	}
 	for _, s := range schema.Blocks {
-		d.blocks(b, s, content.Blocks.OfType(s.Name))
+		d.blocks(b, s, content.Blocks.OfType(s.Name), broken || unknown)
 	}
 	return b
 }
 
-// blocks decodes the blocks of one type: into an object if it stands at most once, and otherwise into a list.
-func (d *decoder) blocks(b *decoded, schema wire.Block, blocks hcl.Blocks) {
-	if schema.Required && len(blocks) == 0 {
-		d.fail(b.all, "Missing "+schema.Name+" block", "At least one %s block is required.", schema.Name)
+var quotedName = regexp.MustCompile(`"([^"]*)"`)
+
+// structure takes the diagnostics of a body's outline. It reports whether blocks are missing that follow from a mistake.
+func (d *decoder) structure(diags hcl.Diagnostics, schema wire.Schema) (unknown bool) {
+	for _, diag := range diags {
+		switch {
+		case diag.Summary == followUp || strings.HasPrefix(diag.Detail, "This value is not yet known."):
+			unknown = true
+			d.follow(*diag.Subject)
+			continue
+		case strings.HasPrefix(diag.Detail, "This value has dynamic marks"):
+			diag.Detail = "A label shows, so it can not come from a sensitive value. If it is no secret, say nonsensitive(…)."
+		case diag.Summary == "Unsupported argument" && diag.Subject != nil:
+			d.hideMistyped(diag, schema)
+		case diag.Summary == "Unsupported block type" && !strings.Contains(diag.Detail, "Did you mean"):
+			var names []string
+			for _, b := range schema.Blocks {
+				names = append(names, b.Name)
+			}
+			if name := quotedName.FindStringSubmatch(diag.Detail); name != nil {
+				diag.Detail += didYouMean(name[1], names)
+			}
+		}
+		d.report(hcl.Diagnostics{diag}, diag.Expression, diag.EvalContext, false)
+	}
+	return unknown
+}
+
+// hideMistyped hides the value of an argument whose name is a typing mistake away from that of a secret, or looks like
+// that of one.
+func (d *decoder) hideMistyped(diag *hcl.Diagnostic, schema wire.Schema) {
+	name := quotedName.FindStringSubmatch(diag.Detail)
+	if name == nil {
+		return
+	}
+	hidden := secretName.MatchString(name[1])
+	for _, a := range schema.Attributes {
+		hidden = hidden || a.Sensitive && near(name[1], a.Name)
+	}
+	if hidden {
+		d.hide(*diag.Subject)
+	}
+}
+
+// argument decodes an attribute, which is nil if it is not there.
+func (d *decoder) argument(b *decoded, schema *wire.Attribute, attribute *hcl.Attribute) {
+	if attribute != nil {
+		if schema.Sensitive {
+			d.hide(attribute.Range)
+		}
+		if schema.Deprecated != "" {
+			d.say(hcl.DiagWarning, attribute.NameRange, "Deprecated argument", "%s is deprecated: %s.", schema.Name, schema.Deprecated)
+		}
+		value, state := d.value(attribute, schema)
+		if state != absent {
+			b.arguments[schema.Name] = argument{expr: attribute.Expr, failed: state == wrong, secret: state == secret}
+		}
+		switch {
+		case state == found || state == secret:
+			b.value[schema.Name] = value
+			return
+		case state == absent && schema.Required:
+			d.fail(attribute.Expr.Range(), "Missing required argument", "The argument %q is required, but its value is null.", schema.Name)
+		}
+	}
+	if schema.Default != "" {
+		// Whoever made the schema has checked the default.
+		value, err := schema.DefaultValue()
+		if err == nil {
+			value, err = resolved(value, schema.Type, b.header.Filename)
+		}
+		if err != nil {
+			d.fail(b.header, "Invalid default", "The default of %q is wrong: %s.", schema.Name, err)
+			return
+		}
+		b.value[schema.Name] = value
+	}
+}
+
+// blocks decodes the blocks of one type: into an object if it stands at most once, and otherwise into a list. If some
+// could not be read, those that are missing are not missed.
+func (d *decoder) blocks(b *decoded, schema wire.Block, blocks hcl.Blocks, incomplete bool) {
+	if schema.Required && len(blocks) == 0 && !incomplete {
+		d.fail(b.end, "Missing "+schema.Name+" block", "At least one %s block is required.", schema.Name)
+	} else if err := schema.CheckCount(len(blocks)); err != nil && !(incomplete && len(blocks) < schema.Min) {
+		at := b.end
+		if schema.Max > 0 && len(blocks) > schema.Max {
+			at = blocks[schema.Max].DefRange
+		}
+		d.fail(at, "Wrong number of "+schema.Name+" blocks", "The block %s %s; there are %d.", schema.Name, err, len(blocks))
 	}
 	list := []object{}
 	seen := map[string]hcl.Range{}
 	for _, block := range blocks {
-		value := d.decode(block.Body, schema.Schema).value
+		if schema.Deprecated != "" {
+			d.say(hcl.DiagWarning, block.TypeRange, "Deprecated block", "The block %s is deprecated: %s.", schema.Name, schema.Deprecated)
+		}
+		before := len(d.diags)
+		inner := d.decode(block.Body, schema.Schema, block.DefRange)
+		if block.TypeRange.Start != block.DefRange.Start {
+			inner.made = strings.Join(append([]string{schema.Name}, quoted(block.Labels)...), " ")
+			if len(block.Labels) == 0 {
+				inner.made = fmt.Sprintf("%s[%d]", schema.Name, len(list))
+			}
+			d.nameMade(before, inner.made)
+		}
 		for i, label := range schema.Labels {
-			value[label] = block.Labels[i]
+			inner.value[label], inner.labels[label] = block.Labels[i], block.LabelRanges[i]
 		}
 		key := strings.Join(block.Labels, "\x00")
 		if first, ok := seen[key]; ok && (schema.Single || len(schema.Labels) > 0) {
@@ -116,7 +228,8 @@ func (d *decoder) blocks(b *decoded, schema wire.Block, blocks hcl.Blocks) {
 			continue
 		}
 		seen[key] = block.DefRange
-		list = append(list, value)
+		list = append(list, inner.value)
+		b.blocks[schema.Name] = append(b.blocks[schema.Name], inner)
 	}
 	switch {
 	case !schema.Single:
@@ -124,6 +237,32 @@ func (d *decoder) blocks(b *decoded, schema wire.Block, blocks hcl.Blocks) {
 	case len(list) > 0:
 		b.value[schema.Name] = list[0]
 	}
+}
+
+// nameMade says in the diagnostics after the first n which block of a dynamic one they are about. A mistake that all of
+// these blocks share is kept for the first.
+func (d *decoder) nameMade(n int, name string) {
+	added := d.diags[n:]
+	d.diags = d.diags[:n]
+	for _, diag := range added {
+		key := diag.Summary + "\x00" + diag.Detail
+		if diag.Subject != nil {
+			key += "\x00" + diag.Subject.String()
+		}
+		if d.named == nil {
+			d.named = map[string]bool{}
+		}
+		if d.named[key] {
+			continue
+		}
+		d.named[key] = true
+		diag.Detail += madeNote(name)
+		d.diags = append(d.diags, diag)
+	}
+}
+
+func madeNote(name string) string {
+	return " This is the block " + name + " that a dynamic block makes."
 }
 
 func quoted(labels []string) []string {
@@ -134,123 +273,16 @@ func quoted(labels []string) []string {
 	return list
 }
 
-// value evaluates an attribute. The result is ready to be JSON; it is false if the value is null or wrong.
-func (d *decoder) value(a *hcl.Attribute, typ wire.Type) (any, bool) {
-	v, diags := a.Expr.Value(d.eval)
-	d.diags = append(d.diags, diags...)
-	if diags.HasErrors() || v.IsNull() || !v.IsWhollyKnown() {
-		return nil, false
+// into fills a struct whose fields have json tags.
+func (o object) into(target any) {
+	// What the decoder makes is JSON, and the structs of this package fit its schemas: a test loads each of them.
+	data, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(data, target)
 	}
-	result, err := convertTo(v, typ, filepath.Dir(a.Range.Filename))
 	if err != nil {
-		d.fail(a.Expr.Range(), "Invalid value", "The argument %q is wrong: %s.", a.Name, err)
-		return nil, false
+		panic("config: a struct does not fit its schema: " + err.Error())
 	}
-	return result, true
-}
-
-// defaultValue is the value of an attribute that is left out. A default that its type does not take is a mistake of
-// the plugin's author.
-func (d *decoder) defaultValue(a wire.Attribute) any {
-	v := cty.StringVal(a.Default)
-	if a.Type != wire.TypeString && a.Type != wire.TypeDuration {
-		expr, diags := hclsyntax.ParseExpression([]byte(a.Default), "default of "+a.Name, hcl.InitialPos)
-		if !diags.HasErrors() {
-			v, diags = expr.Value(nil)
-		}
-		d.diags = append(d.diags, diags...)
-	}
-	result, err := convertTo(v, a.Type, "")
-	if err != nil {
-		d.fail(hcl.Range{Filename: "default of " + a.Name}, "Invalid default", "The plugin's own default %q is wrong: %s.", a.Default, err)
-	}
-	return result
-}
-
-var ctyTypes = map[wire.Type]cty.Type{
-	wire.TypeString:   cty.String,
-	wire.TypeBool:     cty.Bool,
-	wire.TypeInt:      cty.Number,
-	wire.TypeFloat:    cty.Number,
-	wire.TypeDuration: cty.String,
-	wire.TypePath:     cty.String,
-}
-
-// convertTo makes the value fit the type and ready to be JSON. A relative path is relative to the directory.
-func convertTo(v cty.Value, typ wire.Type, dir string) (any, error) {
-	if element, ok := elementOf(typ, "list"); ok {
-		v, err := convert.Convert(v, cty.List(ctyTypes[element]))
-		if err != nil {
-			return nil, err
-		}
-		list := []any{}
-		for _, e := range v.AsValueSlice() {
-			converted, err := convertTo(e, element, dir)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, converted)
-		}
-		return list, nil
-	}
-	if element, ok := elementOf(typ, "map"); ok {
-		v, err := convert.Convert(v, cty.Map(ctyTypes[element]))
-		if err != nil {
-			return nil, err
-		}
-		object := map[string]any{}
-		for key, e := range v.AsValueMap() {
-			if object[key], err = convertTo(e, element, dir); err != nil {
-				return nil, fmt.Errorf("%q: %w", key, err)
-			}
-		}
-		return object, nil
-	}
-	want, ok := ctyTypes[typ]
-	if !ok {
-		return nil, fmt.Errorf("its type %q is not known to this daemon", typ)
-	}
-	v, err := convert.Convert(v, want)
-	if err != nil {
-		return nil, err
-	}
-	if v.IsNull() {
-		return nil, fmt.Errorf("null is no %s", typ)
-	}
-	switch typ {
-	case wire.TypeBool:
-		return v.True(), nil
-	case wire.TypeDuration:
-		duration, err := ParseDuration(v.AsString())
-		return duration.Seconds(), err
-	case wire.TypePath:
-		path := v.AsString()
-		if path == "" || filepath.IsAbs(path) {
-			return path, nil
-		}
-		return filepath.Abs(filepath.Join(dir, path))
-	case wire.TypeInt:
-		n, accuracy := v.AsBigFloat().Int64()
-		if accuracy != big.Exact {
-			return nil, errors.New("a whole number of at most 64 bits is required")
-		}
-		return n, nil
-	case wire.TypeFloat:
-		f, _ := v.AsBigFloat().Float64()
-		if math.IsInf(f, 0) {
-			return nil, errors.New("the number is too large")
-		}
-		return f, nil
-	}
-	return v.AsString(), nil
-}
-
-func elementOf(typ wire.Type, kind string) (wire.Type, bool) {
-	inner, ok := strings.CutPrefix(string(typ), kind+"(")
-	if !ok {
-		return "", false
-	}
-	return wire.Type(strings.TrimSuffix(inner, ")")), true
 }
 
 func (o object) json() []byte {
@@ -261,31 +293,9 @@ func (o object) json() []byte {
 	return data
 }
 
-// position is a place in the form that editors and terminals make clickable.
-func position(r hcl.Range) string {
-	return fmt.Sprintf("%s:%d,%d", r.Filename, r.Start.Line, r.Start.Column)
-}
+// seconds is a duration in the JSON of an object.
+type seconds float64
 
-// sorted orders diagnostics by file and place; those without a place come first.
-func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
-	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
-		switch {
-		case a.Subject == nil || b.Subject == nil:
-			return boolCompare(a.Subject != nil, b.Subject != nil)
-		case a.Subject.Filename != b.Subject.Filename:
-			return strings.Compare(a.Subject.Filename, b.Subject.Filename)
-		}
-		return a.Subject.Start.Byte - b.Subject.Start.Byte
-	})
-	return diags
-}
-
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
+func (s seconds) duration() time.Duration {
+	return time.Duration(math.Round(float64(s) * float64(time.Second)))
 }

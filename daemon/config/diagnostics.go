@@ -1,10 +1,9 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,10 +15,44 @@ type Diagnostics struct {
 	all       hcl.Diagnostics
 	files     map[string]*hcl.File
 	sensitive []hcl.Range
+	// unparsed says that no schema was held against the text, so that nothing but its names tells what is a secret.
+	unparsed bool
 }
 
-func newDiagnostics(all hcl.Diagnostics, files map[string]*hcl.File, sensitive []hcl.Range) Diagnostics {
-	return Diagnostics{sorted(all), files, sensitive}
+// Diagnostic is one of them, for programs.
+type Diagnostic struct {
+	// File is empty if the mistake is in none; lines and columns count from 1, and columns are characters.
+	File     string    `json:"file,omitempty"`
+	Line     int       `json:"line,omitempty"`
+	Column   int       `json:"column,omitempty"`
+	End      *Position `json:"end,omitempty"`
+	Severity string    `json:"severity"`
+	Summary  string    `json:"summary"`
+	Detail   string    `json:"detail"`
+}
+
+// Position is the place behind the last character of a mistake.
+type Position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+func newDiagnostics(all hcl.Diagnostics, files map[string]*hcl.File, sensitive []hcl.Range, unparsed bool) Diagnostics {
+	var kept hcl.Diagnostics
+	seen := map[string]bool{}
+	for _, diag := range sorted(all) {
+		reword(diag)
+		// What stands in a dynamic block is read once for each block that is made of it.
+		key := diag.Summary + "\x00" + diag.Detail
+		if diag.Subject != nil {
+			key += "\x00" + diag.Subject.String()
+		}
+		if !seen[key] {
+			seen[key] = true
+			kept = append(kept, diag)
+		}
+	}
+	return Diagnostics{kept, files, sensitive, unparsed}
 }
 
 // HasErrors reports whether the configuration can not be used.
@@ -41,6 +74,27 @@ func (d Diagnostics) Errors() []string {
 	return lines
 }
 
+// List returns every diagnostic.
+func (d Diagnostics) List() []Diagnostic {
+	list := []Diagnostic{}
+	for _, diag := range d.all {
+		one := Diagnostic{Severity: severity(diag), Summary: diag.Summary, Detail: diag.Detail}
+		if at := diag.Subject; at != nil {
+			one.File, one.Line, one.Column = at.Filename, at.Start.Line, at.Start.Column
+			one.End = &Position{at.End.Line, at.End.Column}
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+func severity(diag *hcl.Diagnostic) string {
+	if diag.Severity == hcl.DiagWarning {
+		return "warning"
+	}
+	return "error"
+}
+
 // Write prints every diagnostic for a person: what, where, the text there with the place underlined, and the mend.
 //
 //	Error: Unsupported argument
@@ -55,11 +109,7 @@ func (d Diagnostics) Write(w io.Writer) error {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		severity := "Error"
-		if diag.Severity == hcl.DiagWarning {
-			severity = "Warning"
-		}
-		fmt.Fprintf(&out, "%s: %s\n\n", severity, diag.Summary)
+		fmt.Fprintf(&out, "%s: %s\n\n", capital(severity(diag)), diag.Summary)
 		if diag.Subject != nil {
 			fmt.Fprintf(&out, "  %s\n", position(*diag.Subject))
 			d.snippet(&out, *diag.Subject)
@@ -72,44 +122,22 @@ func (d Diagnostics) Write(w io.Writer) error {
 	return err
 }
 
-// secretLine matches lines that seem to hold a secret: text that can not be parsed has no attributes to tell by, and a
-// URL with a password may be anywhere.
-var secretLine = regexp.MustCompile(`(?i)(token|passw|secret|credential|authorization|api_?key)[^=]*=|://[^/\s"]*:[^/\s"]*@`)
-
-// snippet prints the line that the range starts in and underlines the range, unless it could show a secret.
-func (d Diagnostics) snippet(out *strings.Builder, r hcl.Range) {
-	file, ok := d.files[r.Filename]
-	if !ok || r.Start.Line < 1 {
-		return
-	}
-	for _, s := range d.sensitive {
-		if s.Filename == r.Filename && s.Start.Line <= r.Start.Line && r.Start.Line <= s.End.Line {
-			return
+// sorted orders diagnostics by file and place; those without a place come first.
+func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
+		switch {
+		case a.Subject == nil && b.Subject == nil:
+			return strings.Compare(a.Detail, b.Detail)
+		case a.Subject == nil:
+			return -1
+		case b.Subject == nil:
+			return 1
+		case a.Subject.Filename != b.Subject.Filename:
+			return strings.Compare(a.Subject.Filename, b.Subject.Filename)
+		case a.Subject.Start.Byte != b.Subject.Start.Byte:
+			return a.Subject.Start.Byte - b.Subject.Start.Byte
 		}
-	}
-	lines := bytes.Split(file.Bytes, []byte("\n"))
-	if r.Start.Line > len(lines) {
-		return
-	}
-	text := strings.TrimRight(string(lines[r.Start.Line-1]), "\r")
-	if secretLine.MatchString(text) {
-		return
-	}
-	number := fmt.Sprint(r.Start.Line)
-	fmt.Fprintf(out, "  %s │ %s\n", number, text)
-
-	// Columns count characters. Tabs stay, so that the mark stands below its text whatever their width.
-	runes := []rune(text)
-	start := min(r.Start.Column-1, len(runes))
-	end := len(runes)
-	if r.End.Line == r.Start.Line {
-		end = min(max(r.End.Column-1, start+1), len(runes)+1)
-	}
-	indent := strings.Map(func(c rune) rune {
-		if c == '\t' {
-			return '\t'
-		}
-		return ' '
-	}, string(runes[:start]))
-	fmt.Fprintf(out, "  %s │ %s%s\n", strings.Repeat(" ", len(number)), indent, strings.Repeat("^", max(1, end-start)))
+		return strings.Compare(a.Summary+a.Detail, b.Summary+b.Detail)
+	})
+	return diags
 }

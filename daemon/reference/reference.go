@@ -26,7 +26,10 @@ func Plugin(w io.Writer, m *wire.Manifest) error {
 // Block writes the reference of a block of the daemon's own.
 func Block(w io.Writer, name, doc string, schema wire.Schema) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s\n\n", name, doc)
+	fmt.Fprintf(&b, "## %s\n\n%s\n", name, doc)
+	if len(schema.Attributes) > 0 {
+		b.WriteString("\n")
+	}
 	block(&b, name, schema)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -61,7 +64,7 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 			case a.Default != "":
 				fallback = "`" + a.Default + "`"
 			}
-			row(b, "`"+a.Name+"`", string(a.Type), fallback, a.Doc)
+			row(b, "`"+a.Name+"`", string(a.Type), fallback, a.Doc+limits(a))
 		}
 	}
 	for _, inner := range schema.Blocks {
@@ -71,6 +74,14 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 		}
 		often := "any number of times"
 		switch {
+		case inner.Min > 0 && inner.Max > 0:
+			often = fmt.Sprintf("%d to %d times", inner.Min, inner.Max)
+		case inner.Min > 1:
+			often = fmt.Sprintf("at least %d times", inner.Min)
+		case inner.Min == 1:
+			often = "at least once"
+		case inner.Max > 0:
+			often = fmt.Sprintf("at most %d times", inner.Max)
 		case inner.Single && inner.Required:
 			often = "once"
 		case inner.Single:
@@ -79,9 +90,46 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 			often = "at least once"
 		}
 		closing := strings.Repeat(" }", strings.Count(path, " { ")+1)
-		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc)
+		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc+deprecated(inner.Deprecated))
 		block(b, path+" { "+name, inner.Schema)
 	}
+}
+
+// limits says what the schema allows of an attribute's values.
+func limits(a wire.Attribute) string {
+	var s string
+	kind, _ := a.Type.Element()
+	of := func(n string) string {
+		switch {
+		case kind == "":
+			return n
+		case n == "1":
+			return "one element"
+		}
+		return n + " elements"
+	}
+	if len(a.OneOf) > 0 {
+		s += " One of `" + strings.Join(a.OneOf, "`, `") + "`."
+	}
+	switch {
+	case a.Min != "" && a.Max != "":
+		s += fmt.Sprintf(" From %s to %s.", a.Min, of(a.Max))
+	case a.Min != "":
+		s += fmt.Sprintf(" At least %s.", of(a.Min))
+	case a.Max != "":
+		s += fmt.Sprintf(" At most %s.", of(a.Max))
+	}
+	if a.Sensitive {
+		s += " A secret: it is never shown."
+	}
+	return s + deprecated(a.Deprecated)
+}
+
+func deprecated(instead string) string {
+	if instead == "" {
+		return ""
+	}
+	return " **Deprecated**: " + instead + "."
 }
 
 func emitted(b *strings.Builder, m wire.Measurement) {

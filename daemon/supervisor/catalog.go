@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +18,10 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// Limits on what a plugin may do to describe itself.
+// Limits on what a plugin may do to describe itself and to check a configuration.
 const (
-	describeTimeout = 5 * time.Second
-	maxManifest     = 4 << 20
+	answerTimeout = 5 * time.Second
+	maxAnswer     = 4 << 20
 )
 
 // programs of the plugin directory that are no plugins.
@@ -106,20 +107,43 @@ type missingPlugin string
 func (m missingPlugin) Error() string      { return string(m) }
 func (missingPlugin) Is(target error) bool { return target == fs.ErrNotExist }
 
-// describe runs the plugin for its manifest: without an environment, and not for long.
-func describe(p *program) (*wire.Manifest, error) {
+// Validate asks the plugin what is wrong with the configuration of an instance that its schema can not say. It returns
+// an error if the plugin did not answer.
+func (c *Catalog) Validate(source string, config []byte) ([]*wire.Problem, error) {
+	path := c.Path(source)
+	program, err := openProgram(path)
+	if err != nil {
+		return nil, err
+	}
+	defer program.close()
+	out, err := ask(program, wire.ValidateCommand, config)
+	if err != nil {
+		return nil, fmt.Errorf("the plugin %s did not check its configuration: %w", path, err)
+	}
+	var problems []*wire.Problem
+	if err := json.Unmarshal(out, &problems); err != nil || slices.Contains(problems, nil) {
+		return nil, fmt.Errorf("the plugin %s did not check its configuration: `%s %s` printed no list of problems", path, path, wire.ValidateCommand)
+	}
+	return problems, nil
+}
+
+// ask runs a command of the plugin and returns what it prints: without an environment, and not for long.
+func ask(p *program, command string, input []byte) ([]byte, error) {
 	path := p.path
-	out, errOut := limitedBuffer{limit: maxManifest}, limitedBuffer{limit: 4096}
-	cmd := p.command(wire.DescribeCommand)
+	out, errOut := limitedBuffer{limit: maxAnswer}, limitedBuffer{limit: 4096}
+	cmd := p.command(command)
 	cmd.Env = []string{}
 	cmd.Dir = "/"
+	if input != nil {
+		cmd.Stdin = bytes.NewReader(input)
+	}
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.WaitDelay = time.Second // for a process that the plugin started and that holds its output
 	child, err := process.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(describeTimeout)
+	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
 	timedOut := false
 	select {
@@ -132,17 +156,27 @@ func describe(p *program) (*wire.Manifest, error) {
 	err = child.Err()
 	switch {
 	case timedOut:
-		return nil, fmt.Errorf("`%s %s` took longer than %s", path, wire.DescribeCommand, describeTimeout)
+		return nil, fmt.Errorf("`%s %s` took longer than %s", path, command, answerTimeout)
 	case err != nil:
 		if said := clean(strings.TrimSpace(string(errOut.kept))); said != "" {
 			err = fmt.Errorf("%w: %s", err, said)
 		}
 		return nil, err
 	case out.overflow:
-		return nil, fmt.Errorf("`%s %s` printed more than %d bytes", path, wire.DescribeCommand, maxManifest)
+		return nil, fmt.Errorf("`%s %s` printed more than %d bytes", path, command, maxAnswer)
+	}
+	return out.kept, nil
+}
+
+// describe runs the plugin for its manifest.
+func describe(p *program) (*wire.Manifest, error) {
+	path := p.path
+	out, err := ask(p, wire.DescribeCommand, nil)
+	if err != nil {
+		return nil, err
 	}
 	var m wire.Manifest
-	if err := json.Unmarshal(out.kept, &m); err != nil {
+	if err := json.Unmarshal(out, &m); err != nil {
 		return nil, fmt.Errorf("`%s %s` printed no manifest: %w", path, wire.DescribeCommand, err)
 	}
 	if m.Name == "" || len(m.Roles) == 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -18,25 +17,15 @@ type collector struct {
 }
 
 func newCollector(c config, _ sdk.Env) (*collector, error) {
-	var problems []error
-	if c.Concurrency < 1 {
-		problems = append(problems, at(fmt.Errorf("concurrency is %d, but must be at least 1", c.Concurrency), "concurrency"))
-	}
 	col := &collector{concurrency: c.Concurrency}
 	for i := range c.Targets {
 		t, err := c.Targets[i].target()
 		if err != nil {
-			path := []string{"target", strconv.Itoa(i)}
-			var problem *sdk.Problem
-			if errors.As(err, &problem) {
-				path, err = append(path, problem.Path...), problem.Err
-			}
-			problems = append(problems, at(fmt.Errorf("target %q: %w", c.Targets[i].Name, err), path...))
-			continue
+			return nil, fmt.Errorf("target %q: %w", c.Targets[i].Name, err)
 		}
 		col.targets = append(col.targets, t)
 	}
-	return col, errors.Join(problems...)
+	return col, nil
 }
 
 // Collect implements sdk.Collector. A target that is slow occupies one of the workers and delays no other as long as

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
@@ -16,7 +17,7 @@ import (
 )
 
 type config struct {
-	Concurrency int            `hcl:"concurrency" default:"64" doc:"How many probes may run at the same time."`
+	Concurrency int            `hcl:"concurrency" default:"64" min:"1" doc:"How many probes may run at the same time."`
 	Targets     []targetConfig `hcl:"target,block" doc:"A site to probe."`
 }
 
@@ -28,10 +29,10 @@ type targetConfig struct {
 	Method             string            `hcl:"method" default:"GET" doc:"Request method."`
 	Headers            map[string]string `hcl:"headers,optional" doc:"Request headers."`
 	Body               string            `hcl:"body,optional" doc:"Request body."`
-	Timeout            time.Duration     `hcl:"timeout" default:"10s" doc:"How long a probe may take, redirects and body included."`
-	MaxRedirects       int               `hcl:"max_redirects" default:"10" doc:"How many redirects are followed; with 0 a redirect is the answer."`
-	MaxBody            int64             `hcl:"max_body" default:"10485760" doc:"The longest body that is read, in bytes; a longer one ends the probe."`
-	Family             string            `hcl:"family" default:"any" doc:"ipv4, ipv6, or any: both, and the one that connects first."`
+	Timeout            time.Duration     `hcl:"timeout" default:"10s" min:"1ms" doc:"How long a probe may take, redirects and body included."`
+	MaxRedirects       int               `hcl:"max_redirects" default:"10" min:"0" doc:"How many redirects are followed; with 0 a redirect is the answer."`
+	MaxBody            sdk.Size          `hcl:"max_body" default:"10MiB" min:"1B" doc:"The longest body that is read; a longer one ends the probe."`
+	Family             string            `hcl:"family" default:"any" one_of:"any,ipv4,ipv6" doc:"Addresses to use; any takes both families, and the one that connects first."`
 	CAFile             sdk.Path          `hcl:"ca_file,optional" doc:"Certificates to trust instead of the system's, in PEM."`
 	ServerName         string            `hcl:"server_name,optional" doc:"Name to ask for and to verify in TLS instead of the address's."`
 	InsecureSkipVerify bool              `hcl:"insecure_skip_verify" default:"false" doc:"Report certificates without judging them."`
@@ -55,23 +56,45 @@ type target struct {
 
 var families = map[string]probe.Family{"any": probe.AnyFamily, "ipv4": probe.IPv4, "ipv6": probe.IPv6}
 
-// target checks what the schema can not say. Its errors name the attribute within the block.
+// Validate implements sdk.Validator. The daemon calls it before the plugin runs.
+func (c *targetConfig) Validate() error {
+	var found []error
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		if isTaken(name) {
+			found = append(found, at(fmt.Errorf("%q can not be a label, because points have something of that name already", name), "labels", name))
+		}
+	}
+	_, err := c.prober()
+	return errors.Join(append(found, err)...)
+}
+
+// target is what is probed, of a configuration that is valid.
 func (c *targetConfig) target() (*target, error) {
-	family, ok := families[c.Family]
-	if !ok {
-		return nil, at(fmt.Errorf("family is %q, but must be any, ipv4 or ipv6", c.Family), "family")
-	}
-	address, err := url.Parse(c.URL)
+	prober, err := c.prober()
 	if err != nil {
+		return nil, err
+	}
+	t := &target{prober: prober, matches: c.Expect != nil && c.Expect.BodyContains != ""}
+	t.tags = [][2]string{{"target", c.Name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
+	if family := families[c.Family]; family != probe.AnyFamily {
+		t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		t.tags = append(t.tags, [2]string{name, c.Labels[name]})
+	}
+	return t, nil
+}
+
+// prober checks all that makes a probe. Its errors name the attribute within the block.
+func (c *targetConfig) prober() (*probe.Prober, error) {
+	address, urlErr := url.Parse(c.URL)
+	if urlErr != nil {
 		// The error repeats the address, which may hold a password.
-		return nil, at(errors.New("it is no URL"), "url")
+		urlErr = at(errors.New("url is no address, such as https://shop.example.com/"), "url")
 	}
-	pool, err := c.pool()
-	if err != nil {
-		return nil, at(err, "ca_file")
-	}
-	expect, err := c.Expect.expectation()
-	if err != nil {
+	pool, poolErr := c.pool()
+	expect, expectErr := c.Expect.expectation()
+	if err := errors.Join(urlErr, poolErr, expectErr); err != nil {
 		return nil, err
 	}
 	prober, err := probe.New(probe.Target{
@@ -82,8 +105,8 @@ func (c *targetConfig) target() (*target, error) {
 		Body:               []byte(c.Body),
 		Timeout:            c.Timeout,
 		MaxRedirects:       c.MaxRedirects,
-		MaxBody:            c.MaxBody,
-		Family:             family,
+		MaxBody:            int64(c.MaxBody),
+		Family:             families[c.Family],
 		RootCAs:            pool,
 		ServerName:         c.ServerName,
 		InsecureSkipVerify: c.InsecureSkipVerify,
@@ -93,20 +116,9 @@ func (c *targetConfig) target() (*target, error) {
 		return nil, at(err, "url")
 	}
 	if err != nil {
-		return nil, err
+		return nil, at(err, attributeOf(err)...)
 	}
-	t := &target{prober: prober, matches: expect.BodyContains != ""}
-	t.tags = [][2]string{{"target", c.Name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
-	if family != probe.AnyFamily {
-		t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-		if isTaken(name) {
-			return nil, at(fmt.Errorf("%q can not be a label, because points have something of that name already", name), "labels")
-		}
-		t.tags = append(t.tags, [2]string{name, c.Labels[name]})
-	}
-	return t, nil
+	return prober, nil
 }
 
 // isTaken says whether a label can not have this name. InfluxDB keeps "time" for itself and refuses the point, and where
@@ -117,17 +129,36 @@ func isTaken(name string) bool {
 		slices.ContainsFunc(measurement.Fields, func(f sdk.FieldSchema) bool { return f.Name == name })
 }
 
+// attributeOf is the attribute that an error of the probe engine begins with. The engine knows no configuration.
+func attributeOf(err error) []string {
+	for _, known := range []struct {
+		beginning string
+		path      []string
+	}{
+		{"method ", []string{"method"}},
+		{"header ", []string{"headers"}},
+		{"value of header ", []string{"headers"}},
+		{"expected header ", []string{"expect", "headers"}},
+		{"answer to HEAD ", []string{"expect", "body_contains"}},
+	} {
+		if strings.HasPrefix(err.Error(), known.beginning) {
+			return known.path
+		}
+	}
+	return nil
+}
+
 func (c *targetConfig) pool() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil
 	}
 	pem, err := os.ReadFile(string(c.CAFile))
 	if err != nil {
-		return nil, err
+		return nil, at(fmt.Errorf("reading the certificates: %w", err), "ca_file")
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", c.CAFile)
+		return nil, at(fmt.Errorf("%s has no certificate in PEM", c.CAFile), "ca_file")
 	}
 	return pool, nil
 }
@@ -137,15 +168,17 @@ func (c *expectConfig) expectation() (probe.Expectation, error) {
 	if c == nil {
 		return e, nil
 	}
-	for _, text := range c.Status {
+	var wrong []error
+	for i, text := range c.Status {
 		r, err := probe.ParseStatus(text)
 		if err != nil {
-			return e, at(err, "expect", "status")
+			wrong = append(wrong, at(err, "expect", "status", strconv.Itoa(i)))
+			continue
 		}
 		e.Status = append(e.Status, r)
 	}
 	e.Header, e.BodyContains, e.Within = fields(c.Headers), c.BodyContains, c.Within
-	return e, nil
+	return e, errors.Join(wrong...)
 }
 
 func fields(headers map[string]string) []probe.Field {

@@ -2,110 +2,79 @@ package main
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vedette-monitor/vedette/sdk"
 )
 
-// problem is a place, with slashes, and words that the error there must have.
-type problem struct{ place, words string }
-
-func TestWhatIsWrongWithAConfigurationIsSaidWithItsPlace(t *testing.T) {
-	notPEM := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(notPEM, []byte("no certificate"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	bad := func(change func(*targetConfig)) config {
-		second := targetAt("shop", "http://127.0.0.1/")
-		change(&second)
-		return config{Concurrency: 1, Targets: []targetConfig{targetAt("good", "http://127.0.0.1/"), second}}
-	}
-	withURL := func(url string) config { return bad(func(c *targetConfig) { c.URL = url }) }
-	withLabel := func(name string) config {
-		return bad(func(c *targetConfig) { c.Labels = map[string]string{"line": "1", name: "x"} })
-	}
-	tests := map[string]struct {
-		config config
-		want   []problem
+func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
+	for name, tc := range map[string]struct {
+		mistake func(*targetConfig)
+		want    string
 	}{
-		"no concurrency": {config{Concurrency: 0}, []problem{{"concurrency", "at least 1"}}},
-		"family":         {bad(func(c *targetConfig) { c.Family = "ipv5" }), []problem{{"target/1/family", `"ipv5"`}}},
-		"status": {
-			bad(func(c *targetConfig) { c.Expect = &expectConfig{Status: []string{"2xx", "abc"}} }),
-			[]problem{{"target/1/expect/status", "abc"}},
-		},
-		"no file":        {bad(func(c *targetConfig) { c.CAFile = sdk.Path(notPEM + ".none") }), []problem{{"target/1/ca_file", "no such file"}}},
-		"no certificate": {bad(func(c *targetConfig) { c.CAFile = sdk.Path(notPEM) }), []problem{{"target/1/ca_file", "no certificate"}}},
-		"no scheme":      {withURL("shop.example.com/x"), []problem{{"target/1/url", "neither http nor https"}}},
-		"other scheme":   {withURL("ftp://user:s3cr3t@example.com/"), []problem{{"target/1/url", "neither http nor https"}}},
-		"no host":        {withURL("http:///x"), []problem{{"target/1/url", "no host"}}},
-		"bad port":       {withURL("http://user:s3cr3t@example.com:0/"), []problem{{"target/1/url", "port"}}},
-		"no URL":         {withURL("http://user:s3cr3t@exa mple.com/%zz"), []problem{{"target/1/url", "no URL"}}},
-		"opaque":         {withURL("user:s3cr3t@example.com"), []problem{{"target/1/url", ""}}},
-		"method":         {bad(func(c *targetConfig) { c.Method = "GE T" }), []problem{{"target/1", "method"}}},
-		"timeout":        {bad(func(c *targetConfig) { c.Timeout = -1 }), []problem{{"target/1", "timeout"}}},
-		"label target":   {withLabel("target"), []problem{{"target/1/labels", `"target"`}}},
-		"label family":   {withLabel("family"), []problem{{"target/1/labels", `"family"`}}},
-		"label up":       {withLabel("up"), []problem{{"target/1/labels", `"up"`}}},
-		"label time":     {withLabel("time"), []problem{{"target/1/labels", `"time"`}}},
-		"several": {
-			config{Targets: []targetConfig{targetAt("a", "x"), targetAt("b", "http://127.0.0.1/"), targetAt("c", "http://")}},
-			[]problem{{"concurrency", "at least 1"}, {"target/0/url", `target "a"`}, {"target/2/url", `target "c"`}},
-		},
-	}
-	for name, tc := range tests {
+		"no scheme":      {func(c *targetConfig) { c.URL = "shop.example.com" }, "url: url "},
+		"no address":     {func(c *targetConfig) { c.URL = "http://user:hush@[::" }, "url: url is no address"},
+		"wrong port":     {func(c *targetConfig) { c.URL = "http://a:99999/" }, "url: url http://a:99999/: port is not"},
+		"method":         {func(c *targetConfig) { c.Method = "G ET" }, `method: method "G ET" is not a token`},
+		"header":         {func(c *targetConfig) { c.Headers = map[string]string{"a b": "c"} }, "headers: header name"},
+		"header's value": {func(c *targetConfig) { c.Headers = map[string]string{"a": "\n"} }, "headers: value of header"},
+		"no file":        {func(c *targetConfig) { c.CAFile = "/no/such/file" }, "ca_file: reading the certificates: "},
+		"no certificate": {func(c *targetConfig) { c.CAFile = "config.go" }, "ca_file: config.go has no certificate"},
+		"label":          {func(c *targetConfig) { c.Labels = map[string]string{"url": "x"} }, `labels/url: "url" can not be a label`},
+		"status":         {func(c *targetConfig) { c.Expect.Status = []string{"2xx", "banana"} }, `expect/status/1: status "banana" is none of`},
+		"expected header": {func(c *targetConfig) { c.Expect.Headers = map[string]string{"a b": ""} },
+			"expect/headers: expected header name"},
+		"body of HEAD": {func(c *targetConfig) { c.Method, c.Expect.BodyContains = "HEAD", "x" }, "expect/body_contains: answer to HEAD"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newCollector(tc.config, sdk.Env{})
-			joined, ok := err.(interface{ Unwrap() []error })
-			if !ok {
-				t.Fatalf("error is %v", err)
+			c := targetConfig{Name: "shop", URL: "https://shop.example.com/", Method: "GET", Timeout: time.Second, MaxBody: 1,
+				Family: "any", Expect: &expectConfig{}}
+			if err := c.Validate(); err != nil {
+				t.Fatal(err)
 			}
-			var places []string
-			for i, e := range joined.Unwrap() {
-				var p *sdk.Problem
-				if !errors.As(e, &p) {
-					t.Fatalf("%v has no place", e)
-				}
-				places = append(places, strings.Join(p.Path, "/"))
-				if i < len(tc.want) && !strings.Contains(e.Error(), tc.want[i].words) {
-					t.Errorf("problem is %q, want one with %q", e, tc.want[i].words)
-				}
-				if strings.Contains(e.Error(), "s3cr3t") {
-					t.Errorf("problem shows a password: %v", e)
-				}
+			tc.mistake(&c)
+			err := c.Validate()
+			var problem *sdk.Problem
+			if !errors.As(err, &problem) {
+				t.Fatalf("error %v has no place", err)
 			}
-			var want []string
-			for _, w := range tc.want {
-				want = append(want, w.place)
-			}
-			if !slices.Equal(places, want) {
-				t.Errorf("problems are at %q, want them at %q: %v", places, want, err)
+			got := filepath.Join(problem.Path...) + ": " + problem.Error()
+			if !strings.HasPrefix(got, tc.want) || strings.Contains(got, "hush") {
+				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}
 }
 
-func TestTheManifestDescribesTheConfiguration(t *testing.T) {
-	plugin := sdk.Plugin{Name: "http-quality", Measurements: []sdk.Measurement{measurement}, New: sdk.New(newCollector)}
-	m, err := plugin.Manifest()
+func TestEveryMistakeOfATargetIsFound(t *testing.T) {
+	c := targetConfig{Name: "shop", URL: "http://[", CAFile: "/no/such/file", Labels: map[string]string{"app": "x"},
+		Expect: &expectConfig{Status: []string{"a", "2xx", "b"}}}
+	joined, ok := c.Validate().(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 2 {
+		t.Fatalf("got %v", c.Validate())
+	}
+	if n := len(strings.Split(c.Validate().Error(), "\n")); n != 5 {
+		t.Errorf("%d mistakes were found, want 5: %v", n, c.Validate())
+	}
+}
+
+func TestAValidTargetHasItsTags(t *testing.T) {
+	c := targetConfig{Name: "shop", App: "web", URL: "https://u:p@shop.example.com/", Method: "GET", Family: "ipv6",
+		Labels: map[string]string{"line": "ct", "area": "north"}}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	target, err := c.target()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Config.Blocks) != 1 || m.Config.Blocks[0].Name != "target" || !slices.Equal(m.Config.Blocks[0].Labels, []string{"name"}) {
-		t.Errorf("blocks are %+v", m.Config.Blocks)
-	}
-	for _, f := range measurement.Fields {
-		if f.Doc == "" {
-			t.Errorf("field %s is not explained", f.Name)
-		}
-	}
-	for _, tag := range measurement.Tags {
-		if tag.Doc == "" {
-			t.Errorf("tag %s is not explained", tag.Name)
-		}
+	want := [][2]string{{"target", "shop"}, {"app", "web"}, {"url", "https://shop.example.com/"}, {"method", "GET"}, {"family", "6"},
+		{"area", "north"}, {"line", "ct"}}
+	if !slices.Equal(target.tags, want) {
+		t.Errorf("tags are %v, want %v", target.tags, want)
 	}
 }

@@ -207,7 +207,7 @@ func fill(object map[string]any, schema wire.Schema) error {
 		if _, ok := object[a.Name]; ok || a.Default == "" {
 			continue
 		}
-		value, err := defaultOf(a)
+		value, err := wire.ParseText(a.Type, a.Default)
 		if err != nil {
 			return fmt.Errorf("the default of %s: %w", a.Name, err)
 		}
@@ -229,19 +229,6 @@ func fill(object map[string]any, schema wire.Schema) error {
 		}
 	}
 	return nil
-}
-
-func defaultOf(a wire.Attribute) (any, error) {
-	switch a.Type {
-	case wire.TypeString, wire.TypePath:
-		return a.Default, nil
-	case wire.TypeDuration:
-		d, err := time.ParseDuration(a.Default)
-		return d.Seconds(), err
-	}
-	var value any
-	err := json.Unmarshal([]byte(a.Default), &value)
-	return value, err
 }
 
 // testWriter writes lines into the log of a test.

@@ -22,3 +22,8 @@ const (
 	CommandCommand = "command"
 	ConfigVariable = "VEDETTE_CONFIG_FD"
 )
+
+// ValidateCommand is the argument with which a plugin whose manifest says that it validates reads the configuration of an
+// instance as JSON, in the form of ConfigureRequest.config, on standard input, and prints a JSON list of Problems with
+// the keys path, summary and detail. It exits with 0 also when it found some; it must not change anything.
+const ValidateCommand = "validate"

@@ -7,9 +7,11 @@ type Manifest struct {
 	Version string `json:"version"`
 	Doc     string `json:"doc"`
 	// Protocols are the major versions of the contract that the plugin speaks.
-	Protocols    []int         `json:"protocols"`
-	Roles        []Role        `json:"roles"`
-	Config       Schema        `json:"config"`
+	Protocols []int  `json:"protocols"`
+	Roles     []Role `json:"roles"`
+	Config    Schema `json:"config"`
+	// Validates says that `PLUGIN validate` checks what the schema can not say.
+	Validates    bool          `json:"validates,omitempty"`
 	Measurements []Measurement `json:"measurements,omitempty"`
 	// Channels are the types of channels that a notifier offers.
 	Channels []ChannelType `json:"channels,omitempty"`
@@ -50,14 +52,15 @@ type Schema struct {
 // list(string), map(int).
 type Type string
 
-// The simple types. In the JSON that a plugin gets, a duration is a number of seconds, and a path is absolute: the
-// daemon has resolved it from the file that names it.
+// The simple types. In the JSON that a plugin gets, a duration is a number of seconds, a size is an integer of bytes,
+// and a path is absolute: the daemon has resolved it from the file that names it.
 const (
 	TypeString   Type = "string"
 	TypeBool     Type = "bool"
 	TypeInt      Type = "int"
 	TypeFloat    Type = "float"
 	TypeDuration Type = "duration"
+	TypeSize     Type = "size"
 	TypePath     Type = "path"
 )
 
@@ -72,8 +75,16 @@ type Attribute struct {
 	Name     string `json:"name"`
 	Type     Type   `json:"type"`
 	Required bool   `json:"required,omitempty"`
-	// Default is the value, as it would stand in the configuration, of an attribute that is left out.
+	// Default is the value of an attribute that is left out, as a text: 10s, GET, 64KiB; lists and maps are JSON, which
+	// HCL takes as well.
 	Default string `json:"default,omitempty"`
+	// OneOf are the values that are allowed; of a list or map, those that its elements may have.
+	OneOf []string `json:"one_of,omitempty"`
+	// Min and Max are the least and the greatest number, duration or size; of a list or map, the number of elements.
+	Min string `json:"min,omitempty"`
+	Max string `json:"max,omitempty"`
+	// Deprecated says what to use instead of the attribute.
+	Deprecated string `json:"deprecated,omitempty"`
 	// Sensitive says that the value is a secret: it is never shown.
 	Sensitive bool   `json:"sensitive,omitempty"`
 	Doc       string `json:"doc"`
@@ -88,8 +99,13 @@ type Block struct {
 	Single bool   `json:"single,omitempty"`
 	Doc    string `json:"doc"`
 	// Required says that at least one must be there.
-	Required bool   `json:"required,omitempty"`
-	Schema   Schema `json:"schema"`
+	Required bool `json:"required,omitempty"`
+	// Min and Max bound how many there may be, where they are above 0.
+	Min int `json:"min,omitempty"`
+	Max int `json:"max,omitempty"`
+	// Deprecated says what to use instead of the block.
+	Deprecated string `json:"deprecated,omitempty"`
+	Schema     Schema `json:"schema"`
 }
 
 // Measurement describes the points of one name that a plugin emits.

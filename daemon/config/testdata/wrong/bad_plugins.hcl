@@ -1,2 +1,3 @@
 plugin "broken" {}
 plugin "reserved" {}
+plugin "badly-described" {}

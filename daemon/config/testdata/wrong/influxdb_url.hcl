@@ -1,4 +1,4 @@
 influxdb {
   url   = "influxdb.example.com:8086"
-  token = "not-to-be-shown" + 1
+  token = "hush" + 1
 }

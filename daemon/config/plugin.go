@@ -1,0 +1,202 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Plugin is a plugin block.
+type Plugin struct {
+	// Name is the block's label: the name of the instance. Source says which program serves it.
+	Name     string
+	Source   string
+	Enabled  bool
+	Tags     []Tag
+	Interval time.Duration
+	Timeout  time.Duration
+	// Env may hold secrets: it is not to be shown.
+	Env      map[string]string
+	Manifest *wire.Manifest
+	// Config is the rest of the block as JSON: see ConfigureRequest in plugin.proto.
+	Config []byte
+	// Secrets are the places in Config that are not to be shown, as paths of a wire.Problem.
+	Secrets [][]string
+}
+
+// Shown is Config without its secrets.
+func (p *Plugin) Shown() []byte {
+	if len(p.Secrets) == 0 {
+		return p.Config
+	}
+	var all any
+	if err := json.Unmarshal(p.Config, &all); err != nil {
+		panic("config: a plugin's configuration is no JSON: " + err.Error())
+	}
+	for _, path := range p.Secrets {
+		all = covered(all, path)
+	}
+	shown, err := json.Marshal(all)
+	if err != nil {
+		panic("config: what was JSON is none any more: " + err.Error())
+	}
+	return shown
+}
+
+// covered replaces what is at the path.
+func covered(v any, path []string) any {
+	if len(path) == 0 {
+		return withheld
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		v[path[0]] = covered(v[path[0]], path[1:])
+	case []any:
+		if i, ok := indexOf(path[0], len(v)); ok {
+			v[i] = covered(v[i], path[1:])
+		}
+	}
+	return v
+}
+
+func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
+	body := dynblock.Expand(block.Body, d.scope.context(block.DefRange.Filename), dynblock.OptCheckForEach(checkForEach))
+	own, rest := d.partial(body, pluginSchema, block.DefRange)
+	v := struct {
+		Source   *string           `json:"source"`
+		Enabled  bool              `json:"enabled"`
+		Tags     map[string]string `json:"tags"`
+		Interval seconds           `json:"interval"`
+		Timeout  *seconds          `json:"timeout"`
+		Env      map[string]string `json:"env"`
+	}{}
+	own.value.into(&v)
+	name := block.Labels[0]
+	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env}
+	p.Timeout = p.Interval
+	if v.Timeout != nil {
+		p.Timeout = v.Timeout.duration()
+	}
+	sourceRange := block.LabelRanges[0]
+	if v.Source != nil {
+		p.Source, sourceRange = *v.Source, own.at("source")
+		if strings.ContainsRune(p.Source, filepath.Separator) && !filepath.IsAbs(p.Source) {
+			p.Source = filepath.Join(filepath.Dir(sourceRange.Filename), p.Source)
+			if absolute, err := filepath.Abs(p.Source); err == nil {
+				p.Source = absolute
+			}
+		}
+	}
+	if own.arguments["source"].secret {
+		d.fail(sourceRange, "Sensitive source", "The name of a program shows, so it can not come from a sensitive value.")
+	}
+	if own.arguments["source"].failed || own.arguments["source"].secret {
+		return p, false
+	}
+	if !tagName.MatchString(name) {
+		d.fail(block.LabelRanges[0], "Invalid plugin name",
+			"%q can not be the label of a plugin: use letters, digits, dots, dashes and underscores.", name)
+		return p, false
+	}
+	for _, key := range sortedKeys(v.Tags) {
+		if own.arguments["tags"].secret {
+			d.fail(own.at("tags"), "Sensitive tag", "%s", sensitiveTag)
+			break
+		}
+		d.checkTagName(key, own.place([]string{"tags", key}))
+	}
+	manifest, ok := d.manifest(p.Source, sourceRange, catalog)
+	if !ok {
+		return p, false
+	}
+	p.Manifest = manifest
+	before, unknown := d.errors(), d.unknown
+	b := d.decode(rest, manifest.Config, block.DefRange)
+	p.Config, p.Secrets = b.value.json(), b.secretPaths()
+	// A plugin that is left out may lack what it needs, and one whose configuration is wrong already would complain of
+	// what follows from that.
+	if manifest.Validates && p.Enabled && d.errors() == before && d.unknown == unknown {
+		d.ask(p, b, sourceRange, catalog)
+	}
+	return p, true
+}
+
+// manifest is the description of a plugin that can be used.
+func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (*wire.Manifest, bool) {
+	manifest, err := catalog.Manifest(source)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		names := catalog.Names()
+		d.fail(at, "Unknown plugin", "%s.%s Installed are: %s.",
+			capital(err.Error()), didYouMean(source, names), strings.Join(names, ", "))
+		return nil, false
+	case err != nil:
+		d.fail(at, "Plugin can not be used", "%s.", capital(err.Error()))
+		return nil, false
+	}
+	for _, a := range manifest.Config.Attributes {
+		if slices.Contains(reserved, a.Name) {
+			d.fail(at, "Plugin can not be used", "The plugin %s %s has an argument %q, a name that the daemon keeps for itself.",
+				manifest.Name, manifest.Version, a.Name)
+			return nil, false
+		}
+	}
+	if err := manifest.Config.Check(); err != nil {
+		d.fail(at, "Plugin can not be used", "The plugin %s %s describes its configuration in a way that this daemon can not use: %s.",
+			manifest.Name, manifest.Version, err)
+		return nil, false
+	}
+	return manifest, true
+}
+
+// ask lets the plugin check what its schema can not say.
+func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
+	problems, err := catalog.Validate(p.Source, p.Config)
+	secrets := b.secretStrings()
+	if err != nil {
+		d.fail(at, "Plugin can not be used", "%s.", capital(without(err.Error(), secrets)))
+		return
+	}
+	for _, problem := range problems {
+		// A plugin may say anything: what moves a cursor does not belong on a terminal.
+		summary, detail := printable(without(problem.Summary, secrets)), printable(without(problem.Detail, secrets))
+		if detail == "" {
+			summary, detail = "Invalid value", summary
+		}
+		if !beginsWithName(detail, problem.Path) {
+			detail = capital(detail)
+		}
+		d.fail(b.place(problem.Path), capital(summary), "%s%s", ended(detail), b.note(problem.Path))
+	}
+}
+
+// beginsWithName reports whether a text begins with the name of an argument, which keeps its form.
+func beginsWithName(text string, path []string) bool {
+	return slices.ContainsFunc(path, func(step string) bool { return strings.HasPrefix(text, step+" ") })
+}
+
+// checkForEach refuses what dynblock would make blocks of, and then show or complain of.
+func checkForEach(v cty.Value, expr hcl.Expression, _ *hcl.EvalContext) hcl.Diagnostics {
+	at := expr.Range()
+	switch {
+	case v.IsMarked():
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Sensitive for_each", Subject: &at,
+			Detail: "The number of blocks shows, so it can not come from a sensitive value. " +
+				"If what is gone through is no secret, say nonsensitive(…).",
+		}}
+	case !v.IsKnown():
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: followUp, Subject: &at}}
+	}
+	return nil
+}

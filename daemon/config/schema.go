@@ -1,0 +1,80 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Block documents a block of the configuration.
+type Block struct {
+	Name, Doc string
+	Schema    wire.Schema
+}
+
+// Blocks documents the daemon's own blocks.
+func Blocks() []Block {
+	return []Block{
+		{"variable", "`variable \"NAME\" { … }` is a value that is given from outside, and read as `var.NAME`. A variable without a default must be " +
+			"given a value. Its blocks `validation { … }`, any number of them, have a `condition` on `var.NAME` and the `error_message` for when it " +
+			"is false.", variableSchema},
+		{"locals", "Every argument is a value that is read as `local.NAME`. Any number of times; they may refer to variables and to each other.",
+			wire.Schema{}},
+		{"vantage", "Where this daemon looks from. Every argument is a tag on every point; without `host` it is the name of the machine. " +
+			"Tags that people group by are `isp` and `idc`. At most once.", wire.Schema{}},
+		{"daemon", "The daemon itself. At most once.", daemonSchema},
+		{"influxdb", "Where points go. Without this block it is the private InfluxDB. At most once.", influxdbSchema},
+		{"plugin", "`plugin \"NAME\" { … }` runs a plugin; any number of times. The label names the instance, and the program unless " +
+			"`source` does. These arguments are the daemon's; the others are the plugin's own.", pluginSchema},
+	}
+}
+
+// ProgramDir is the directory of this program, where its plugins are unless the configuration says otherwise.
+func ProgramDir() string {
+	program, err := os.Executable()
+	if err != nil {
+		return "."
+	}
+	return filepath.Dir(program)
+}
+
+// variableSchema is for the documentation: the block is read by declare, because a type is no value.
+var variableSchema = wire.Schema{Attributes: []wire.Attribute{
+	{Name: "type", Type: "type", Doc: "string, number, bool, any, list(…), set(…), map(…), tuple([…]) or object({…}); an attribute of an object " +
+		"may be optional(TYPE, DEFAULT). Without a type the value of -var is a string."},
+	{Name: "default", Type: "any", Doc: "Value where none is given. It may call functions."},
+	{Name: "description", Type: wire.TypeString, Doc: "What the variable is for; it is shown where a value is missing."},
+	{Name: "sensitive", Type: wire.TypeBool, Default: "false", Doc: "The value is a secret, and so is what is made from it: it is never shown."},
+}}
+
+var daemonSchema = wire.Schema{Attributes: []wire.Attribute{
+	{Name: "data_dir", Type: wire.TypePath, Doc: "Directory of all that the daemon keeps; by default `data` beside the configuration."},
+	{Name: "plugin_dir", Type: wire.TypePath, Doc: "Directory of the plugins; by default that of the vedette program."},
+	{Name: "listen", Type: wire.TypeString, Default: "127.0.0.1:8420", Doc: "Loopback address of /healthz."},
+	{Name: "log_level", Type: wire.TypeString, Default: "info", OneOf: []string{"trace", "debug", "info", "warn", "error"}, Doc: "What is logged: this and what is worse."},
+	{Name: "log_format", Type: wire.TypeString, Default: "text", OneOf: []string{"text", "json"}, Doc: "Form of the log."},
+}}
+
+var influxdbSchema = wire.Schema{Attributes: []wire.Attribute{
+	{Name: "embedded", Type: wire.TypeBool, Default: "false", Doc: "Run a private InfluxDB 1.8 on loopback."},
+	{Name: "port", Type: wire.TypeInt, Default: "8086", Min: "0", Max: "65535", Doc: "Port of the private InfluxDB; 0 takes a free one."},
+	{Name: "retention", Type: wire.TypeDuration, Default: "32d", Doc: "How long the private InfluxDB keeps raw points."},
+	{Name: "url", Type: wire.TypeString, Doc: "Address of an InfluxDB of your own."},
+	{Name: "token", Type: wire.TypeString, Sensitive: true, Doc: "Its token; user:password for InfluxDB 1.x."},
+	{Name: "org", Type: wire.TypeString, Doc: "Its organization; nothing for InfluxDB 1.x."},
+	{Name: "bucket", Type: wire.TypeString, Default: "vedette", Doc: "Bucket of the points; database or database/retention-policy for InfluxDB 1.x."},
+}}
+
+// pluginSchema has the attributes that the daemon takes from every plugin block for itself.
+var pluginSchema = wire.Schema{Attributes: []wire.Attribute{
+	{Name: "source", Type: wire.TypeString, Doc: "The plugin's program: a name in plugin_dir, or a path; by default the block's label."},
+	{Name: "enabled", Type: wire.TypeBool, Default: "true", Doc: "false leaves the plugin out."},
+	{Name: "tags", Type: wire.MapOf(wire.TypeString), Doc: "Tags for every point of the plugin; they win over the vantage point's."},
+	{Name: "interval", Type: wire.TypeDuration, Default: "60s", Min: "100ms", Doc: "How often a collector collects."},
+	{Name: "timeout", Type: wire.TypeDuration, Min: "1ms", Doc: "How long one collection may take; by default the interval."},
+	{Name: "env", Type: wire.MapOf(wire.TypeString), Sensitive: true, Doc: "Environment variables of the plugin's process."},
+}}
+
+// reserved are the names that a plugin's own schema must not have, those of later versions included.
+var reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit"}

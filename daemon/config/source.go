@@ -1,0 +1,95 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+)
+
+// varsSuffix ends the names of files that hold values of variables. They are no configuration files.
+const varsSuffix = ".vars.hcl"
+
+// source is the text of a configuration.
+type source struct {
+	parser *hclparse.Parser
+	files  []*hcl.File
+	// vars are the files of values beside the configuration, in the order in which later ones win.
+	vars []string
+	// alone says that the configuration is one file, beside which there may be files of other configurations.
+	alone bool
+	diags hcl.Diagnostics
+}
+
+// read parses the configuration at path, and finds the files of values beside it.
+func read(path string) *source {
+	s := &source{parser: hclparse.NewParser(), alone: true}
+	names := []string{path}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		s.alone = false
+		names = nil
+		all, _ := filepath.Glob(filepath.Join(path, "*.hcl"))
+		for _, name := range all {
+			if !strings.HasSuffix(name, varsSuffix) {
+				names = append(names, name)
+			}
+		}
+		if len(names) == 0 {
+			s.diags = hcl.Diagnostics{{
+				Severity: hcl.DiagError,
+				Summary:  "No configuration files",
+				Detail:   "The directory " + path + " has no file whose name ends in .hcl, other than " + varsSuffix + ".",
+			}}
+			return s
+		}
+	}
+	for _, name := range names {
+		if file := s.parse(name); file != nil {
+			s.files = append(s.files, file)
+		}
+	}
+	s.vars, _ = filepath.Glob(filepath.Join(baseDir(path), "*"+varsSuffix))
+	return s
+}
+
+// parse reads a file. It returns nil if there is nothing to go on with.
+func (s *source) parse(name string) *hcl.File {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		s.diags = append(s.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "File can not be read",
+			Detail:   capital(err.Error()) + ".",
+			Subject:  &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
+		})
+		return nil
+	}
+	file, diags := s.parser.ParseHCL(text, name)
+	if diags.HasErrors() {
+		// What comes after the first mistake in the form follows from it more often than not.
+		diags = sorted(diags)[:1]
+	}
+	s.diags = append(s.diags, diags...)
+	return file
+}
+
+// baseDir is the directory of the configuration at path: defaults lie relative to it.
+func baseDir(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
+
+// Format writes the text of a configuration file in the usual form. A text that does not parse is refused.
+func Format(name string, text []byte) ([]byte, Diagnostics) {
+	parser := hclparse.NewParser()
+	_, diags := parser.ParseHCL(text, name)
+	if diags.HasErrors() {
+		return nil, newDiagnostics(diags, parser.Files(), nil, true)
+	}
+	return hclwrite.Format(text), Diagnostics{}
+}

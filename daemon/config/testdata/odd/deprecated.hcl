@@ -1,0 +1,7 @@
+plugin "sampler" {
+  speed = "high"
+  step {}
+  auth {
+    password = "hush"
+  }
+}

@@ -1,0 +1,2 @@
+isp    = var.port
+region = "north"

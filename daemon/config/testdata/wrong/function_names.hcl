@@ -1,0 +1,17 @@
+vantage {
+  a = uper("x")
+  b = timestamp()
+  c = env()
+  d = file("a", "b")
+  e = base64decode("%%%")
+  f = element([], 0)
+  g = yamldecode("a: [")
+  h = jsondecode("{")
+  i = fileset("files", "**/*.pem")
+  j = fileset("no-such-directory", "*")
+  k = index(["a"], "b")
+  l = coalesce("", null)
+  m = regex("(", "x")
+  n = lenght([])
+  o = secret("files/empty")
+}

@@ -1,0 +1,9 @@
+plugin "http-quality" {
+  interval = null
+  target "shop" {
+    url = null
+    expect {
+      status = ["2xx", null]
+    }
+  }
+}

@@ -1,0 +1,4 @@
+influxdb {
+  url   = "http://influxdb.example.com"
+  token = "hush
+}

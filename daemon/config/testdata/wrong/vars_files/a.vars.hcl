@@ -1,0 +1,4 @@
+ips   = "ct"
+port  = "eighty"
+tokn  = "hush"
+token = parseint("hush", 10)

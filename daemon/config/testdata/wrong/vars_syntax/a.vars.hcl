@@ -1,0 +1,2 @@
+token = "hush
+block {}

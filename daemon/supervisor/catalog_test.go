@@ -1,0 +1,42 @@
+package supervisor
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAPluginIsAskedWhatIsWrongWithAConfiguration(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_DAEMON", "hush")
+	catalog, plugin := script(t, `test "$1" = validate && test -z "$SECRET_OF_THE_DAEMON" || exit 1
+read -r config
+test "$config" = '{"a":1}' && echo '[{"path":["target","0","url"],"summary":"no scheme","detail":"Give it one."}]'`)
+	problems, err := catalog.Validate(plugin, []byte(`{"a":1}`+"\n"))
+	if err != nil || len(problems) != 1 {
+		t.Fatalf("%v, %v", problems, err)
+	}
+	p := problems[0]
+	if strings.Join(p.Path, ".") != "target.0.url" || p.Summary != "no scheme" || p.Detail != "Give it one." {
+		t.Errorf("got %v", p)
+	}
+}
+
+func TestAPluginThatDoesNotCheckAConfigurationIsReported(t *testing.T) {
+	for name, tc := range map[string]struct{ body, want string }{
+		"fails":      {"echo 'no \033[1mluck' >&2; exit 3", "exit status 3: no \uFFFD[1mluck"},
+		"no list":    {"echo '{}'", "printed no list of problems"},
+		"a hole":     {"echo '[null]'", "printed no list of problems"},
+		"nothing":    {"", "printed no list of problems"},
+		"too much":   {"yes | head -c 5000000", "more than 4194304 bytes"},
+		"never ends": {"sleep 300 & sleep 300", "took longer than 5s"},
+		"deaf":       {"exec <&-; echo '[]x'", "printed no list of problems"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			catalog, plugin := script(t, tc.body)
+			_, err := catalog.Validate(plugin, []byte(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "did not check its configuration") {
+				t.Errorf("error %v, want it to contain %q", err, tc.want)
+			}
+		})
+	}
+}

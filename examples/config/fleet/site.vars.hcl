@@ -1,0 +1,7 @@
+isp = "ct"
+idc = "gz1"
+
+sites = {
+  shop = "https://shop.example.com/"
+  news = "https://news.example.com/"
+}
