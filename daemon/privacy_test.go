@@ -120,7 +120,8 @@ func TestNoSecretIsInAnyOutput(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	address := strings.TrimPrefix(web.URL, "http://")
-	s := newSite(t, withEmbedded(quickPlugin+fmt.Sprintf(`
+	s := newSite(t, "")
+	s.configure(withEmbedded(quickPlugin + fmt.Sprintf(`
   target "login" {
     url     = "http://watcher:secret-in-url@%[1]s/login?api_key=secret-in-query"
     headers = { Authorization = "Bearer secret-in-header" }
@@ -139,7 +140,7 @@ func TestNoSecretIsInAnyOutput(t *testing.T) {
   }
 }
 plugin "refusing" {
-  source = "http-quality"
+  source = %[3]q
   env    = { SECRET = "secret-in-environment" }
   target "bad" {
     url = "http://watcher:secret-in-url@[::1/?token=secret-in-query"
@@ -152,7 +153,7 @@ plugin "refusing" {
     headers = { "Bad Name" = "secret-in-header" }
   }
 }
-`, address, freePort(t))))
+`, address, freePort(t), s.careless())))
 	s.secrets = []string{
 		"secret-in-url", "secret-in-query", "secret-in-header", "secret-in-body", "secret-in-redirect", "secret-in-environment",
 		"d2F0Y2hlcjpzZWNyZXQtaW4tdXJs", // the URL's user and password, as basic authorization sends them

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,11 +95,33 @@ func TestASecondDaemonIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	first.wantProcesses(3)
 }
 
-// What the schema of a plugin can not say, the plugin says when it is given its configuration.
+// carelessPlugin is http-quality, but finds nothing wrong with a configuration before it runs.
+const carelessPlugin = `#!/bin/sh
+if [ "$1" = validate ]; then
+	cat >/dev/null
+	echo '[]'
+else
+	exec %q "$@"
+fi
+`
+
+// careless installs carelessPlugin and returns its path.
+func (s *site) careless() string {
+	s.t.Helper()
+	path := s.path("careless")
+	if err := os.WriteFile(path, fmt.Appendf(nil, carelessPlugin, filepath.Join(programs, "http-quality")), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// What may be wrong only where a plugin runs, it says when it is given its configuration.
 func TestAPluginThatRefusesItsConfigurationIsShownAndTheDaemonGoesOn(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, withEmbedded(`
+	s := newSite(t, "")
+	s.configure(withEmbedded(fmt.Sprintf(`
 plugin "http-quality" {
+  source = %q
   target "shop" {
     url = "http://127.0.0.1:1/"
     expect {
@@ -106,20 +129,20 @@ plugin "http-quality" {
     }
   }
   target "forum" {
-    url    = "http://127.0.0.1:1/"
-    family = "ipv5"
+    url     = "http://127.0.0.1:1/"
+    ca_file = "no-such-file"
   }
 }
 plugin "sound" {
   source = "http-quality"
 }
-`))
+`, s.careless())))
 	d := s.start()
 	st := d.waitStatus("one plugin has failed and one runs", func(st console.Status) bool {
 		return st.Plugins[0].State == "failed" && st.Plugins[1].State == "ready" && st.InfluxDB.State == "ready"
 	})
 	out, _, code := s.run("status")
-	for _, want := range []string{"target.0.expect.status", `target "shop"`, "0xx", "target.1.family", `target "forum"`, "ipv5"} {
+	for _, want := range []string{"target.0.expect.status", "0xx", "target.1.ca_file", "no-such-file"} {
 		if !strings.Contains(st.Plugins[0].Cause, want) || code != 0 || !strings.Contains(out, want) {
 			t.Errorf("status does not say %q: %s\n%s", want, st.Plugins[0].Cause, out)
 		}

@@ -73,7 +73,7 @@ plugin "again" {
 	if _, errOut, code := s.run("validate", "config.hcl"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, errOut)
 	}
-	if calls, err := os.ReadFile(s.path("calls")); err != nil || string(calls) != "describe\n" {
+	if calls, err := os.ReadFile(s.path("calls")); err != nil || string(calls) != "describe\nvalidate\nvalidate\n" {
 		t.Errorf("the plugin was called with %q, %v", calls, err)
 	}
 	if _, err := os.Stat(s.path("new")); !os.IsNotExist(err) {

@@ -172,9 +172,20 @@ var secretName = regexp.MustCompile(`(?i)(token|pass|pwd|secret|credential|priva
 // userinfo is the user and password of an address.
 var userinfo = regexp.MustCompile(`://[^/\s"@]+@`)
 
-// masked hides what is no setting of its own: the passwords in addresses. The text keeps its width.
+// queryValue is a parameter of an address, with its value.
+var queryValue = regexp.MustCompile(`([?&][^=&\s"]*=)([^&#\s"]+)`)
+
+// masked hides what is no setting of its own: the passwords in addresses, and the values of their parameters that seem to
+// be secrets. The text keeps its width.
 func masked(line string) string {
-	return userinfo.ReplaceAllStringFunc(line, func(found string) string {
+	line = userinfo.ReplaceAllStringFunc(line, func(found string) string {
 		return "://" + strings.Repeat("*", len([]rune(found))-4) + "@"
+	})
+	return queryValue.ReplaceAllStringFunc(line, func(found string) string {
+		name, value, _ := strings.Cut(found, "=")
+		if !secretName.MatchString(name) {
+			return found
+		}
+		return name + "=" + strings.Repeat("*", len([]rune(value)))
 	})
 }
