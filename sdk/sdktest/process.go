@@ -224,14 +224,14 @@ func (p *process) open(ctx context.Context, req *wire.ConfigureRequest, hold boo
 	client := wire.NewPluginClient(p.conn)
 	answer, err := client.Configure(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("Configure: %w", err)
+		return nil, fmt.Errorf("calling Configure: %w", err)
 	}
 	if len(answer.Problems) > 0 {
 		return nil, fmt.Errorf("the plugin refuses the configuration: %s", strings.Join(texts(answer.Problems), "; "))
 	}
 	stream, err := client.Session(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("Session: %w", err)
+		return nil, fmt.Errorf("calling Session: %w", err)
 	}
 	return newSession(stream, hold), nil
 }
