@@ -145,7 +145,7 @@ func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (*wire.
 		return nil, false
 	}
 	for _, a := range manifest.Config.Attributes {
-		if slices.Contains(reserved, a.Name) {
+		if slices.Contains(wire.Reserved, a.Name) {
 			d.fail(at, "Plugin can not be used", "The plugin %s %s has an argument %q, a name that the daemon keeps for itself.",
 				manifest.Name, manifest.Version, a.Name)
 			return nil, false

@@ -76,5 +76,3 @@ var pluginSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "env", Type: wire.MapOf(wire.TypeString), Sensitive: true, Doc: "Environment variables of the plugin's process."},
 }}
 
-// reserved are the names that a plugin's own schema must not have, those of later versions included.
-var reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit"}

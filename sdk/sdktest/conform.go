@@ -59,9 +59,6 @@ const (
 	slack = 4 * time.Second
 )
 
-// reserved are the arguments that the daemon keeps for itself.
-var reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit"}
-
 // examination is what the promises are examined on.
 type examination struct {
 	ctx      context.Context
@@ -213,8 +210,8 @@ func undocumented(path string, s wire.Schema) (missing []string) {
 
 func (e *examination) leavesReserved() (string, error) {
 	for _, a := range e.manifest.Config.Attributes {
-		if slices.Contains(reserved, a.Name) {
-			return "", fmt.Errorf("its argument %q is one of the daemon's: %s", a.Name, strings.Join(reserved, ", "))
+		if slices.Contains(wire.Reserved, a.Name) {
+			return "", fmt.Errorf("its argument %q is one of the daemon's: %s", a.Name, strings.Join(wire.Reserved, ", "))
 		}
 	}
 	return "", nil

@@ -150,3 +150,7 @@ type Command struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
 }
+
+// Reserved are the arguments that the daemon takes from every plugin block for itself, now or later. A plugin's schema has
+// none of them.
+var Reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit"}
