@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +19,43 @@ import (
 func Load(path string, settings ...config.Setting) (*config.Config, config.Diagnostics) {
 	return config.Load(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) }, settings...)
 }
+
+// Lock returns the lock file's content for the configuration at path, with the programs that are installed now: those of
+// other platforms stay while the version is the same.
+func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnostics, error) {
+	var catalog *supervisor.Catalog
+	cfg, diags := config.Load(path, func(dir string) config.Catalog {
+		catalog = supervisor.NewCatalog(dir)
+		return unlocked{catalog}
+	}, settings...)
+	if cfg == nil {
+		return nil, diags, nil
+	}
+	old, err := config.ReadLock(config.LockPath(path))
+	if err != nil {
+		return nil, diags, err
+	}
+	lock := config.Lock{}
+	for _, p := range cfg.Plugins {
+		sum, err := catalog.SHA256(p.Source)
+		if err != nil {
+			return nil, diags, err
+		}
+		locked := config.Locked{Version: p.Manifest.Version, SHA256: map[string]string{}}
+		if before := old[p.Manifest.Name]; before.Version == locked.Version {
+			maps.Copy(locked.SHA256, before.SHA256)
+		}
+		locked.SHA256[config.Platform] = sum
+		lock[p.Manifest.Name] = locked
+	}
+	return lock, diags, nil
+}
+
+// unlocked is a catalog of plugins that no lock file holds back.
+type unlocked struct{ *supervisor.Catalog }
+
+// SHA256 implements config.Catalog: nothing is known, so nothing is compared.
+func (unlocked) SHA256(string) (string, error) { return "", nil }
 
 // Catalog returns the plugins of a directory, by default that of this program.
 func Catalog(dir string) *supervisor.Catalog {

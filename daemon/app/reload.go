@@ -68,7 +68,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 // Spec says how a plugin of the configuration is run, by the program at path.
 func Spec(p config.Plugin, path string) supervisor.Spec {
 	return supervisor.Spec{
-		Name: p.Name, Path: path, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
+		Name: p.Name, Path: path, SHA256: p.SHA256, Pinned: p.Pinned, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
 		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
 	}
 }

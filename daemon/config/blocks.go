@@ -60,11 +60,12 @@ func (d *decoder) body(block *hcl.Block, schema wire.Schema) *decoded {
 func (d *decoder) daemon(block *hcl.Block, base string) Daemon {
 	b := d.body(block, daemonSchema)
 	var v struct {
-		DataDir   string `json:"data_dir"`
-		PluginDir string `json:"plugin_dir"`
-		Listen    string `json:"listen"`
-		LogLevel  string `json:"log_level"`
-		LogFormat string `json:"log_format"`
+		DataDir     string `json:"data_dir"`
+		PluginDir   string `json:"plugin_dir"`
+		Listen      string `json:"listen"`
+		LogLevel    string `json:"log_level"`
+		LogFormat   string `json:"log_format"`
+		RequireLock bool   `json:"require_lock"`
 	}
 	b.value.into(&v)
 	cfg := Daemon(v)

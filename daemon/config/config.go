@@ -32,6 +32,8 @@ type Daemon struct {
 	Listen    string
 	LogLevel  string
 	LogFormat string
+	// RequireLock refuses plugins that the lock file does not pin.
+	RequireLock bool
 }
 
 // InfluxDB is the influxdb block: the private server if Embedded, and otherwise the one at URL.
@@ -52,6 +54,8 @@ type Catalog interface {
 	Manifest(source string) (*wire.Manifest, error)
 	// Names lists the plugins of the directory.
 	Names() []string
+	// SHA256 is that of the plugin's program, in hexadecimal; empty if the lock file does not matter.
+	SHA256(source string) (string, error)
 	// Validate asks the plugin what is wrong with the configuration of an instance, where its manifest says that it
 	// validates. The error says why the plugin did not answer.
 	Validate(source string, config []byte) ([]*wire.Problem, error)
@@ -75,6 +79,10 @@ func Load(path string, catalog func(pluginDir string) Catalog, settings ...Setti
 		}
 	}
 	d.resolve(src, top, users, settings, true)
+	var err error
+	if d.lock, err = ReadLock(LockPath(path)); err != nil {
+		d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Lock file can not be used", Detail: capital(err.Error()) + "."})
+	}
 	cfg := d.config(top, baseDir(path), catalog)
 	return d.result(src, cfg)
 }
@@ -144,6 +152,7 @@ func (d *decoder) config(top *hcl.BodyContent, base string, catalog func(string)
 	cfg.Tags = d.vantage(single["vantage"])
 	cfg.Daemon = d.daemon(single["daemon"], base)
 	cfg.InfluxDB = d.influxdb(single["influxdb"])
+	d.requireLock = cfg.Daemon.RequireLock
 
 	plugins := catalog(cfg.Daemon.PluginDir)
 	seen := map[string]hcl.Range{}

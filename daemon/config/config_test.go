@@ -82,6 +82,9 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 	return nil, fmt.Errorf("there is no plugin %q: %w", filepath.Base(source), fs.ErrNotExist)
 }
 
+// SHA256 is the plugin's name.
+func (testCatalog) SHA256(source string) (string, error) { return source, nil }
+
 // Validate complains of what the argument fail says: "PATH: SUMMARY" or "PATH: SUMMARY: DETAIL", one a line.
 func (testCatalog) Validate(_ string, config []byte) ([]*wire.Problem, error) {
 	var c struct {

@@ -23,6 +23,9 @@ type decoder struct {
 	firstUnknown hcl.Range
 	// named are the diagnostics of blocks that dynamic ones make.
 	named map[string]bool
+
+	lock        Lock
+	requireLock bool
 }
 
 // object is the value of a block's body, ready to be JSON.

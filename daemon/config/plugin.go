@@ -28,6 +28,9 @@ type Plugin struct {
 	// Env may hold secrets: it is not to be shown.
 	Env      map[string]string
 	Manifest *wire.Manifest
+	// SHA256 is that of the program, in hexadecimal. Pinned says that the lock file has it.
+	SHA256 string
+	Pinned bool
 	// Config is the rest of the block as JSON: see ConfigureRequest in plugin.proto.
 	Config []byte
 	// Secrets are the places in Config that are not to be shown, as paths of a wire.Problem.
@@ -120,6 +123,7 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		return p, false
 	}
 	p.Manifest = manifest
+	d.pin(&p, sourceRange, catalog)
 	before, unknown := d.errors(), d.unknown
 	b := d.decode(rest, manifest.Config, block.DefRange)
 	p.Config, p.Secrets = b.value.json(), b.secretPaths()

@@ -54,6 +54,7 @@ var daemonSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "listen", Type: wire.TypeString, Default: "127.0.0.1:8420", Doc: "Loopback address of /healthz."},
 	{Name: "log_level", Type: wire.TypeString, Default: "info", OneOf: []string{"trace", "debug", "info", "warn", "error"}, Doc: "What is logged: this and what is worse."},
 	{Name: "log_format", Type: wire.TypeString, Default: "text", OneOf: []string{"text", "json"}, Doc: "Form of the log."},
+	{Name: "require_lock", Type: wire.TypeBool, Default: "false", Doc: "Refuse plugins that the lock file beside the configuration does not pin; see `vedette plugin lock`."},
 }}
 
 var influxdbSchema = wire.Schema{Attributes: []wire.Attribute{
@@ -75,4 +76,3 @@ var pluginSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "timeout", Type: wire.TypeDuration, Min: "1ms", Doc: "How long one collection may take; by default the interval."},
 	{Name: "env", Type: wire.MapOf(wire.TypeString), Sensitive: true, Doc: "Environment variables of the plugin's process."},
 }}
-

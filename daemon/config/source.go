@@ -33,7 +33,7 @@ func read(path string) *source {
 		names = nil
 		all, _ := filepath.Glob(filepath.Join(path, "*.hcl"))
 		for _, name := range all {
-			if !strings.HasSuffix(name, varsSuffix) {
+			if !strings.HasSuffix(name, varsSuffix) && filepath.Base(name) != LockFile {
 				names = append(names, name)
 			}
 		}
