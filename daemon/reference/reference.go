@@ -10,11 +10,18 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// Plugin writes the reference of a plugin: what it is, its configuration, and what it emits.
+// Plugin writes the reference of a plugin: its configuration, that of its channels, and what it emits.
 func Plugin(w io.Writer, m *wire.Manifest) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Configuration of %s\n\n", m.Name)
+	if len(m.Config.Attributes)+len(m.Config.Blocks) == 0 {
+		b.WriteString("It has no arguments of its own.\n")
+	}
 	block(&b, fmt.Sprintf("plugin %q", m.Name), m.Config)
+	for _, c := range m.Channels {
+		b.WriteString("\n")
+		channel(&b, c)
+	}
 	for _, measurement := range m.Measurements {
 		b.WriteString("\n")
 		emitted(&b, measurement)
@@ -82,6 +89,22 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 		fmt.Fprintf(b, "\n**`%s { %s { … }%s`**, %s: %s\n\n", path, name, closing, often, inner.Doc)
 		block(b, path+" { "+name, inner.Schema)
 	}
+}
+
+// channel writes the reference of a type of channels.
+func channel(b *strings.Builder, c wire.ChannelType) {
+	fmt.Fprintf(b, "### Channel `%s`\n\n%s", c.Name, c.Doc)
+	if c.Pages {
+		b.WriteString(" It wakes people.")
+	}
+	if c.Limit != "" {
+		fmt.Fprintf(b, " The provider takes at most %s.", c.Limit)
+	}
+	if c.MaxBytes > 0 {
+		fmt.Fprintf(b, " A notice has at most %d bytes.", c.MaxBytes)
+	}
+	b.WriteString("\n\n")
+	block(b, fmt.Sprintf("notifier %q \"NAME\"", c.Name), c.Config)
 }
 
 func emitted(b *strings.Builder, m wire.Measurement) {
