@@ -15,7 +15,7 @@ func newPlugin() *cobra.Command {
 		Short: "Look at the plugins that are installed",
 	}
 	dir := cmd.PersistentFlags().String("dir", "", "directory of the plugins; by default that of this program")
-	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir))
+	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginNew())
 	return cmd
 }
 
