@@ -126,7 +126,7 @@ class Session:
         batch, size = pb.Batch(seq=self.seq), 0
         while self.outbox and len(batch.points) < BATCH_POINTS:
             size += self.outbox[0].ByteSize() + 6  # its tag and length
-            if size > self.batch_bytes and batch.points:
+            if size > self.batch_bytes:
                 break
             batch.points.append(self.outbox.popleft())
         self.changed.notify_all()  # there is room
