@@ -2,19 +2,22 @@
 package pythonload
 
 import (
+	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
 	"github.com/vedette-monitor/vedette/examples/plugins/trial"
@@ -41,8 +44,7 @@ func source(t *testing.T) string {
 
 func start(t *testing.T, arguments string) *trial.Trial {
 	t.Helper()
-	r := trial.Start(t, build(t), "plugin \"python-load\" {\n"+arguments+"\n}\n")
-	return r
+	return trial.Start(t, build(t), "plugin \"python-load\" {\n"+arguments+"\n}\n")
 }
 
 func ready(r *trial.Trial) func() bool {
@@ -87,9 +89,12 @@ func TestItTicksOnAGridThatDoesNotDrift(t *testing.T) {
 
 func TestItKeepsTheWindowAndDrainsWhatWasEmitted(t *testing.T) {
 	t.Parallel()
-	r := start(t, "interval = \"1s\"")
+	r := start(t, "interval = \"100ms\"")
 	r.Hold()
-	r.Until("two batches without acknowledgement", func() bool { return r.Held() >= 2 })
+	r.Until("more ticks than the window has room for", func() bool { return r.State().Beat.GetPoints() > 20 })
+	if held := r.Held(); held != 8 {
+		t.Errorf("%d batches are without acknowledgement, and the window is 8", held)
+	}
 	pid := r.State().Pid
 	stopped := make(chan struct{})
 	go func() {
@@ -97,15 +102,22 @@ func TestItKeepsTheWindowAndDrainsWhatWasEmitted(t *testing.T) {
 		r.Stop()
 	}()
 	r.Until("stopping", func() bool { return r.State().Phase == supervisor.Stopping })
-	if syscall.Kill(pid, 0) != nil {
+	select {
+	case <-stopped:
 		t.Error("the plugin ended before its points were acknowledged")
+	case <-time.After(500 * time.Millisecond):
 	}
 	r.Release()
 	<-stopped
+	r.Gone(pid)
 	if strings.Contains(r.Log(), "without draining") {
 		t.Errorf("it did not drain:\n%s", r.Log())
 	}
-	r.Gone(pid)
+	points := r.Points()
+	slices.Sort(points)
+	if n := len(points); n <= 20 || len(slices.Compact(points)) != n {
+		t.Errorf("%d points came, and not each of them once", n)
+	}
 }
 
 func TestItGivesSignsOfLife(t *testing.T) {
@@ -177,42 +189,27 @@ func TestAKilledOneIsReplaced(t *testing.T) {
 
 func TestItEndsSoonAfterItsDaemon(t *testing.T) {
 	t.Parallel()
-	// Without a daemon that calls, but with the lifeline that one would hold.
-	dir, err := os.MkdirTemp("", "py")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	_, der := trial.Certificate(t)
-	cmd := exec.Command(build(t))
-	cmd.Env = []string{"VEDETTE_PLUGIN=b21a6d3e-vedette-monitor", "PLUGIN_UNIX_SOCKET_DIR=" + dir, "PLUGIN_CLIENT_CERT=" + string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	lifeline, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill := time.AfterFunc(trial.Patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	defer kill.Stop()
-	defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }()
-	buffer := make([]byte, 4096)
-	n, err := out.Read(buffer)
-	if line := string(buffer[:n]); err != nil || !strings.HasPrefix(line, "1|1|unix|"+dir+"/") {
-		t.Fatalf("it said %q, %v", line, err)
-	}
+	p := trial.Dial(t, build(t))
 	begun := time.Now()
-	if err := lifeline.Close(); err != nil {
+	if err := p.Lifeline.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err = cmd.Wait()
+	err := <-p.Ended
 	if took := time.Since(begun); err == nil || err.Error() != "signal: killed" || took > 10*time.Second {
 		t.Errorf("it ended with %v after %s", err, took)
+	}
+}
+
+func TestItEndsByItselfWhenItIsShutDown(t *testing.T) {
+	t.Parallel()
+	p := trial.Dial(t, build(t))
+	ctx, cancel := context.WithTimeout(context.Background(), trial.Patience)
+	defer cancel()
+	if err := p.Invoke(ctx, "/plugin.GRPCController/Shutdown", &emptypb.Empty{}, &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-p.Ended; err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

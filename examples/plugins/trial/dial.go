@@ -9,10 +9,12 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,9 +25,18 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// Dial starts a plugin's program, shakes hands with it and returns the connection, for calls that the supervisor does
-// not make, such as those to channels. The plugin is gone when the test ends.
-func Dial(t *testing.T, program string) *grpc.ClientConn {
+// Process is a plugin without a daemon: the test makes the calls.
+type Process struct {
+	*grpc.ClientConn
+	// Lifeline is the plugin's standard input.
+	Lifeline io.Closer
+	// Ended gets what Wait says of the process once it has ended, and is closed then.
+	Ended <-chan error
+}
+
+// Dial starts a plugin's program and shakes hands with it, for calls that the supervisor does not make, such as those to
+// channels. The plugin is gone when the test ends.
+func Dial(t *testing.T, program string) *Process {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "trial")
 	if err != nil {
@@ -40,8 +51,8 @@ func Dial(t *testing.T, program string) *grpc.ClientConn {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = os.Stderr
-	// The lifeline: held open until the plugin has ended.
-	if _, err := cmd.StdinPipe(); err != nil {
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
 	stdout, err := cmd.StdoutPipe()
@@ -51,18 +62,30 @@ func Dial(t *testing.T, program string) *grpc.ClientConn {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	ended := make(chan error, 1)
+	wait := sync.OnceFunc(func() {
+		ended <- cmd.Wait()
+		close(ended)
+	})
+	kill := func() {
+		select {
+		case <-ended: // its number may be another's by now
+		default:
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
+	}
 	tooLate := time.AfterFunc(Patience, kill)
 	t.Cleanup(func() {
 		tooLate.Stop()
 		kill()
-		_ = cmd.Wait()
+		wait()
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	parts := strings.Split(strings.TrimSpace(line), "|")
 	if err != nil || len(parts) < 6 || parts[0] != "1" || parts[1] != "1" || parts[2] != "unix" || parts[4] != "grpc" {
 		t.Fatalf("the handshake of %s is %q, %v", program, line, err)
 	}
+	go wait()
 	raw, err := base64.RawStdEncoding.DecodeString(parts[5])
 	if err != nil {
 		t.Fatalf("the certificate of %s: %v", program, err)
@@ -80,7 +103,7 @@ func Dial(t *testing.T, program string) *grpc.ClientConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return conn
+	return &Process{conn, lifeline, ended}
 }
 
 // Certificate makes a certificate such as a daemon makes for each plugin that it starts.

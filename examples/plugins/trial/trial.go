@@ -183,7 +183,7 @@ func (r *Trial) Gone(pid int) {
 	r.Until("the end of process "+strconv.Itoa(pid), func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
-// StopDrained stops the plugin, and fails the test unless it drained, ended by itself in time, and is gone.
+// StopDrained stops the plugin, and fails the test unless it drained and is gone.
 func (r *Trial) StopDrained() {
 	r.t.Helper()
 	pid := r.State().Pid
