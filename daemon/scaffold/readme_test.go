@@ -106,3 +106,13 @@ func checkReadme(t *testing.T, vedette, readme, program string) {
 		t.Errorf("the reference of %s is not what `vedette plugin docs` prints; `make generate` writes it anew. It prints:\n%s", readme, docs)
 	}
 }
+
+func TestExamplesKnowTheSDKAlone(t *testing.T) {
+	imports := run(t, repository(t), "go", "list", "-f", "{{.ImportPath}}: {{join .Imports \" \"}}", "./examples/plugins/...")
+	for line := range strings.Lines(imports) {
+		example, imported, _ := strings.Cut(line, ": ")
+		if !strings.HasSuffix(example, "/trial") && strings.Contains(imported, "vedette-monitor/vedette/daemon") {
+			t.Errorf("%s imports %s", example, imported)
+		}
+	}
+}
