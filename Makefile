@@ -10,14 +10,18 @@ PREFIX  ?= /usr/local
 BIN     := bin
 TOOLS   := .tools
 PLUGINS := http-quality
+EXAMPLES := disk-free log-notifier python-load
 INFLUXD := daemon/influx/embedded/influxd
 
-# The programs and Debian packages that the tests need.
-TEST_PROGRAMS := nginx curl openssl
-TEST_PACKAGES := nginx-light curl openssl
+# The programs, the modules of the system's own Python (another may come first on PATH) and the Debian packages that the
+# tests need.
+TEST_PROGRAMS := nginx curl openssl protoc
+TEST_MODULES  := grpc cryptography google.protobuf
+TEST_PACKAGES := nginx-light curl openssl protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
 
 # What make generate writes.
-GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md $(PLUGINS:%=plugins/%/README.md)
+GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md $(PLUGINS:%=plugins/%/README.md) \
+	$(EXAMPLES:%=examples/plugins/%/README.md)
 
 export PATH := $(PATH):/usr/sbin
 
@@ -42,11 +46,13 @@ test: build test-packages ## Run all tests with the race detector
 
 test-packages:
 	@missing=; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	for m in $(TEST_MODULES); do /usr/bin/python3 -c "import $$m" 2>/dev/null || missing="$$missing $$m(python3)"; done; \
+	protoc -o /dev/null google/protobuf/duration.proto 2>/dev/null || missing="$$missing google/protobuf/duration.proto"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES); \
 	else \
-		echo "The tests need these programs, which are missing:$$missing"; \
+		echo "The tests need these, which are missing:$$missing"; \
 		echo "On Debian and its like: sudo apt-get install $(TEST_PACKAGES)"; exit 1; \
 	fi
 
@@ -61,11 +67,17 @@ lint: $(TOOLS)/staticcheck $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-g
 	@before=$$(cat $(GENERATED) | sha256sum); $(MAKE) --no-print-directory generate; \
 	if [ "$$before" != "$$(cat $(GENERATED) | sha256sum)" ]; then echo "generated files were not fresh; make generate has written them anew"; exit 1; fi
 
-generate: build $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Make generated code and pages anew
+generate: build test-packages $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Make generated code and pages anew
 	cd sdk/wire && ../../$(TOOLS)/buf generate
 	$(BIN)/vedette docs configuration >docs/configuration.md
 	$(BIN)/vedette docs schema >docs/schema.md
 	for p in $(PLUGINS); do .ci/reference plugins/$$p/README.md $(BIN)/vedette plugin docs $$p; done
+	examples=$$(mktemp -d); trap 'rm -rf "$$examples"' EXIT; \
+	for p in $(EXAMPLES); do \
+		if [ -x examples/plugins/$$p/build ]; then examples/plugins/$$p/build "$$examples"; \
+		else go build -o "$$examples/$$p" ./examples/plugins/$$p; fi; \
+		.ci/reference examples/plugins/$$p/README.md $(BIN)/vedette plugin --dir "$$examples" docs $$p; \
+	done
 
 $(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
 $(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck

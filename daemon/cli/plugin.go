@@ -15,7 +15,8 @@ func newPlugin(version string) *cobra.Command {
 		Short: "Look at plugins, run them and examine them",
 	}
 	dir := cmd.PersistentFlags().String("dir", "", "directory of the plugins; by default that of this program")
-	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginLock(), newPluginTest(), newPluginRun(version))
+	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginLock(),
+		newPluginNew(), newPluginTest(), newPluginRun(version))
 	return cmd
 }
 

@@ -10,11 +10,18 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// Plugin writes the reference of a plugin: what it is, its configuration, and what it emits.
+// Plugin writes the reference of a plugin: its configuration, that of its channels, and what it emits.
 func Plugin(w io.Writer, m *wire.Manifest) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Configuration of %s\n\n", m.Name)
+	if len(m.Config.Attributes)+len(m.Config.Blocks) == 0 {
+		b.WriteString("It has no arguments of its own.\n")
+	}
 	block(&b, fmt.Sprintf("plugin %q", m.Name), m.Config)
+	for _, c := range m.Channels {
+		b.WriteString("\n")
+		channel(&b, c)
+	}
 	for _, measurement := range m.Measurements {
 		b.WriteString("\n")
 		emitted(&b, measurement)
