@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // Point is one point: a measurement, tags that people group and filter by, fields, and a time. Series (measurement and
@@ -49,6 +51,9 @@ func (p *Point) Tag(key, value string) *Point {
 	})
 	return p
 }
+
+// CheckTag says what keeps a text from being the value of a tag: the daemon would refuse a point with it.
+func CheckTag(value string) error { return wire.CheckTag(value) }
 
 // Float adds a field. A number that is not finite can not be stored; the daemon leaves such a field out and counts it.
 func (p *Point) Float(key string, v float64) *Point {

@@ -39,7 +39,7 @@ func (t *ticker) run(ctx context.Context) {
 		if missed := due - n - 1; missed > 0 {
 			t.skipped.Add(uint64(missed))
 			t.logger.Warn("skipped ticks, because a collection took longer than the interval",
-				"skipped", missed, "interval", t.interval)
+				"skipped", missed, "interval", t.interval.String())
 		}
 		n = due
 		timer.Reset(time.Until(start.Add(time.Duration(n) * t.interval)))

@@ -180,6 +180,7 @@ func (a *App) open() error {
 		a.influx = embedded.New(embedded.Options{
 			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),
 			Dir:         influxDir(a.cfg),
+			Socket:      filepath.Join(runDir(dir), "influxdb.sock"),
 			Port:        a.cfg.InfluxDB.Port,
 			Retention:   retention(a.cfg.InfluxDB.Retention),
 			Logger:      a.logger.Named("influxdb"),
@@ -231,7 +232,8 @@ func (a *App) deliver(ctx context.Context) error {
 			return err
 		}
 		credentials := a.influx.Credentials()
-		options.URL, options.Token, options.Bucket = credentials.URL, credentials.Writer.Token(), credentials.Database
+		options.URL, options.Socket, options.Bucket = credentials.URL, credentials.Socket, credentials.Database
+		options.Token = credentials.Writer.Token()
 	}
 	letters, err := influx.OpenDeadLetters(filepath.Join(a.cfg.Daemon.DataDir, "deadletters"), deadLetterBytes)
 	if err != nil {
@@ -279,7 +281,8 @@ func (a *App) isUp() bool {
 
 func logRepairs(log hclog.Logger, r spool.Repairs) {
 	if r.TornBytes > 0 {
-		log.Warn("cut off what a crash left half written; nothing that was acknowledged is lost",
+		log.Warn("cut off the end of the spool, which can not be read: what a crash left half written was never accepted, "+
+			"but if the disk is bad, these were the newest points",
 			"bytes", r.TornBytes, "copy", r.TornKept)
 	}
 	if r.CursorSlots > 0 {

@@ -76,7 +76,8 @@ func NewReader(cfg *config.Config) (*influx.Reader, error) {
 			return nil, err
 		}
 		return influx.NewReader(influx.ReaderOptions{
-			URL: credentials.URL, Token: credentials.Reader.Token(), Database: credentials.Database, Times: influx.RFC3339,
+			URL: credentials.URL, Socket: credentials.Socket, Token: credentials.Reader.Token(),
+			Database: credentials.Database, Times: influx.RFC3339,
 		})
 	}
 	database, policy, _ := strings.Cut(cfg.InfluxDB.Bucket, "/")

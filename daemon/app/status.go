@@ -2,6 +2,7 @@ package app
 
 import (
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/config"
@@ -26,7 +27,9 @@ func (a *App) Status() console.Status {
 	for _, t := range a.tags {
 		st.Tags[t.Key] = t.Value
 	}
-	if since, by := a.pipe.Held(); by != nil {
+	if _, err := os.Stat(filepath.Join(a.cfg.Daemon.DataDir, "spool")); err != nil {
+		st.Problem = "the data directory is gone; what is accepted now is lost when the daemon ends: stop it, and start it again: " + err.Error()
+	} else if since, by := a.pipe.Held(); by != nil {
 		st.Problem = "points can not be put on disk since " + since.UTC().Format(time.RFC3339) + ": " + by.Error()
 	}
 	for _, p := range a.plugins {

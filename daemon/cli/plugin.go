@@ -13,6 +13,8 @@ func newPlugin(version string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
 		Short: "Look at plugins, run them and examine them",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	dir := cmd.PersistentFlags().String("dir", "", "directory of the plugins; by default that of this program")
 	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginLock(),

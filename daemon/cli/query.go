@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"syscall"
@@ -38,7 +39,7 @@ func newQuery() *cobra.Command {
 		}
 		defer reader.Close()
 		series, err := reader.Query(cmd.Context(), args[0])
-		if errors.Is(err, syscall.ECONNREFUSED) && cfg.InfluxDB.Embedded {
+		if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && cfg.InfluxDB.Embedded {
 			return fmt.Errorf("%w; the embedded InfluxDB runs while the daemon does: start it with `vedette run`", err)
 		}
 		if err != nil {

@@ -113,7 +113,7 @@ func greet(out io.Writer, st console.Status, path string) {
 	}
 	fmt.Fprintf(&b, "  %s status%s\n", program(), with)
 	fmt.Fprintf(&b, "  %s query%s 'SELECT total_time, http_code, up FROM http_quality ORDER BY time DESC LIMIT 3'\n", program(), with)
-	fmt.Fprintf(&b, "\nTo watch a site of yours, add a target to %s and start again.\n\n", shown(path))
+	fmt.Fprintf(&b, "\nTo watch a site of yours, add a target to %s and type `%s reload%s`.\n\n", shown(path), program(), with)
 	_, _ = io.WriteString(out, b.String())
 }
 

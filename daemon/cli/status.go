@@ -71,6 +71,12 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		if p.Cause != "" {
 			fmt.Fprintf(out, "\n%s is in state %s: %s\n", p.Name, p.State, printable(p.Cause))
 		}
+		if p.SkippedTicks > 0 {
+			fmt.Fprintf(out, "\n%s skipped %d ticks, because collecting took longer than its interval\n", p.Name, p.SkippedTicks)
+		}
+		if p.DroppedFields > 0 {
+			fmt.Fprintf(out, "\n%d fields of %s were left out, because their numbers were not finite\n", p.DroppedFields, p.Name)
+		}
 		if p.Refused > 0 {
 			fmt.Fprintf(out, "\n%d points of %s were refused; the last because %s\n", p.Refused, p.Name, printable(p.RefusedReason))
 		}
@@ -83,6 +89,9 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 	fmt.Fprintf(out, "Queue     %d points, %s", st.Queue.Points, size(st.Queue.Bytes))
 	if st.Queue.Points > 0 {
 		fmt.Fprintf(out, ", the oldest for %s", time.Duration(st.Queue.OldestAge*float64(time.Second)).Round(time.Millisecond))
+	}
+	if st.Queue.Lost > 0 {
+		fmt.Fprintf(out, "; %d points were lost to damage on disk", st.Queue.Lost)
 	}
 	fmt.Fprintf(out, "\nData      %s\n", st.DataDir)
 	return nil

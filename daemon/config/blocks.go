@@ -30,6 +30,7 @@ func (d *decoder) vantage(block *hcl.Block) []Tag {
 			switch v, state := d.value(a, &wire.Attribute{Name: name, Type: wire.TypeString}); state {
 			case found:
 				tagged[name] = v.(string)
+				d.checkTagValue(name, v.(string), a.Expr.Range())
 			case secret:
 				d.fail(a.Expr.Range(), "Sensitive tag", "%s", sensitiveTag)
 			}
@@ -46,6 +47,12 @@ func (d *decoder) vantage(block *hcl.Block) []Tag {
 func (d *decoder) checkTagName(name string, at hcl.Range) {
 	if name == "time" || !tagName.MatchString(name) {
 		d.fail(at, "Invalid tag name", "%q can not be the name of a tag: use letters, digits and underscores, and not \"time\".", name)
+	}
+}
+
+func (d *decoder) checkTagValue(name, value string, at hcl.Range) {
+	if err := wire.CheckTag(value); err != nil {
+		d.fail(at, "Invalid tag", "The value of the tag %q %s, which InfluxDB can not store.", name, err)
 	}
 }
 
@@ -114,8 +121,8 @@ func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 	case !v.Embedded && v.URL == "" && sound:
 		d.fail(block.DefRange, "No InfluxDB", "Say embedded = true for a private InfluxDB, or give the url of one of your own.")
 	case v.URL != "":
-		if u, err := url.Parse(v.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			d.reject(b, "url", "Invalid URL", "url must be an http or https address, such as \"https://influxdb.example.com:8086\".")
+		if u, err := url.Parse(v.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
+			d.reject(b, "url", "Invalid URL", "url must be an http or https address, such as \"https://influxdb.example.com:8086\", without a user or a query: token is an argument of its own.")
 		}
 	}
 	if r := cfg.Retention; r != 0 && r < time.Hour {

@@ -117,6 +117,7 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 			break
 		}
 		d.checkTagName(key, own.place([]string{"tags", key}))
+		d.checkTagValue(key, v.Tags[key], own.place([]string{"tags", key}))
 	}
 	manifest, ok := d.manifest(p.Source, sourceRange, catalog)
 	if !ok {

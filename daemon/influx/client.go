@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,14 +40,22 @@ func parseServer(server, token string) (*url.URL, error) {
 }
 
 // newClient returns a client of its own: no redirect is followed, as none is legitimate on these paths and a followed
-// one turns a lost write into a page with status 200. ProxyFromEnvironment never sends loopback addresses to a proxy.
-func newClient(timeout time.Duration) *http.Client {
+// one turns a lost write into a page with status 200. ProxyFromEnvironment never sends loopback addresses to a proxy. With
+// a socket, that unix socket is connected to, whatever the address says.
+func newClient(timeout time.Duration, socket string) *http.Client {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	dial := dialer.DialContext
+	if socket != "" {
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		}
+	}
 	return &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			DialContext:           dial,
 			TLSHandshakeTimeout:   10 * time.Second,
 			MaxIdleConns:          8,
 			MaxIdleConnsPerHost:   8,

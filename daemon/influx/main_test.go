@@ -72,7 +72,7 @@ func database(t testing.TB) string {
 
 func setup(t testing.TB) *influx.Setup1 {
 	t.Helper()
-	s, err := influx.NewSetup1(server.Credentials().URL, server.Credentials().Admin.Token())
+	s, err := influx.NewSetup1(influx.ReaderOptions{URL: server.Credentials().URL, Token: server.Credentials().Admin.Token()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ const (
 // ReaderOptions say where to read.
 type ReaderOptions struct {
 	URL      string // http://127.0.0.1:8086
+	Socket   string // path of a unix socket to connect to instead
 	Token    string // on 1.x user:password
 	Database string // what a query means that names none; on 2.x a bucket's
 	Policy   string // retention policy, as Database
@@ -64,7 +65,7 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 		return nil, fmt.Errorf("influxdb reader: time format %q is neither nanoseconds nor %q", o.Times, RFC3339)
 	}
 	return &Reader{
-		client: newClient(o.Timeout),
+		client: newClient(o.Timeout, o.Socket),
 		target: server.JoinPath("query").String(),
 		token:  o.Token,
 		form:   form,

@@ -13,9 +13,9 @@ import (
 // does can be repeated: what is there as wanted stays untouched.
 type Setup1 struct{ reader *Reader }
 
-// NewSetup1 checks address and token; it sends nothing.
-func NewSetup1(url, token string) (*Setup1, error) {
-	reader, err := NewReader(ReaderOptions{URL: url, Token: token})
+// NewSetup1 checks address and token; it sends nothing. Of the options it uses URL, Socket and Token.
+func NewSetup1(o ReaderOptions) (*Setup1, error) {
+	reader, err := NewReader(ReaderOptions{URL: o.URL, Socket: o.Socket, Token: o.Token})
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ const (
 // WriterOptions say where to write and what to do with what is refused.
 type WriterOptions struct {
 	URL    string // http://127.0.0.1:8086
+	Socket string // path of a unix socket to connect to instead
 	Token  string // on 1.x user:password
 	Org    string // 2.x only; 1.x ignores it
 	Bucket string // on 1.x database or database/policy
@@ -84,7 +85,7 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 	target := server.JoinPath("api/v2/write")
 	target.RawQuery = url.Values{"org": {o.Org}, "bucket": {o.Bucket}, "precision": {"ns"}}.Encode()
 
-	client := newClient(o.Timeout)
+	client := newClient(o.Timeout, o.Socket)
 	client.Transport = boundedAnswers{client.Transport.(*http.Transport)}
 	w := &Writer{
 		client: client,

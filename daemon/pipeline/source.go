@@ -32,7 +32,7 @@ type Source struct {
 
 // Counts say what became of a plugin's points.
 type Counts struct {
-	// Accepted points are on disk or on their way there.
+	// Accepted points were put on disk.
 	Accepted uint64
 	// Refused points could not be stored, for LastReason the last time.
 	Refused    uint64
@@ -71,12 +71,19 @@ func (s *Source) Take(points [][]byte, done func(refused []*wire.Refusal)) {
 	left.Store(int64(len(blocks)))
 	for _, b := range blocks {
 		b.done = func() {
+			s.accepted(b.points)
 			if left.Add(-1) == 0 {
 				done(refused)
 			}
 		}
 		s.pipeline.store(b)
 	}
+}
+
+func (s *Source) accepted(points int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Accepted += uint64(points)
 }
 
 // blocks writes the points into blocks, most often one, and says which points were refused.
@@ -101,7 +108,6 @@ func (s *Source) blocks(points [][]byte) (blocks []block, refused []*wire.Refusa
 	if current.points > 0 {
 		blocks = append(blocks, current)
 	}
-	s.counts.Accepted += uint64(len(points) - len(refused))
 	s.counts.Refused += uint64(len(refused))
 	s.logRefusals(len(refused))
 	return blocks, refused

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -98,10 +99,31 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if tail := log.tail(); tail != "" {
+	return nil, fmt.Errorf("starting the plugin %s: %w", spec.Path, c.whyNotStarted(err, log.tail()))
+}
+
+// whyNotStarted says what kept a plugin from shaking hands: its own end is the best answer.
+func (c *connection) whyNotStarted(err error, tail string) error {
+	if c.child.process != nil {
+		select {
+		case <-c.child.process.Done():
+			switch exit := c.child.process.Err(); {
+			case exit == nil:
+				err = errors.New("it ended before its handshake, with exit status 0")
+			case !strings.Contains(exit.Error(), "killed"):
+				err = fmt.Errorf("it ended before its handshake: %w", exit)
+			}
+		default:
+		}
+	}
+	const most = 1000
+	if len(tail) > most {
+		tail = "… " + strings.ToValidUTF8(tail[len(tail)-most:], "")
+	}
+	if tail != "" {
 		err = fmt.Errorf("%w; it wrote: %s", err, tail)
 	}
-	return nil, fmt.Errorf("starting the plugin %s: %w", spec.Path, err)
+	return err
 }
 
 // environment is what the plugin's process gets to see: little of the daemon's, and what the configuration says.

@@ -143,7 +143,7 @@ func (i *instance) run(ctx context.Context) {
 		err := i.live(ctx)
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, errDrained) && !errors.Is(err, context.Canceled) {
-				i.logger.Warn("stopped without draining: points that were not acknowledged are lost", "error", err)
+				i.logger.Warn("stopped without draining: points that were not acknowledged are lost", "error", err.Error())
 			}
 			return
 		}
@@ -161,7 +161,7 @@ func (i *instance) run(ctx context.Context) {
 			phase, pause = Failed, failedRetry
 		}
 		i.set(phase, err.Error())
-		i.logger.Error("the plugin is not running", "state", phase, "cause", err, "retry_in", pause.Round(time.Millisecond))
+		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

@@ -64,6 +64,7 @@ func (s *session) run(ctx context.Context) error {
 	acks := make(chan *wire.Ack, window)
 	inFlight, seq := 0, uint64(0)
 	heard := time.Now()
+	listened := heard
 	listening := time.NewTicker(beatInterval)
 	defer listening.Stop()
 	stop := ctx.Done()
@@ -109,7 +110,12 @@ func (s *session) run(ctx context.Context) error {
 			return fmt.Errorf("the plugin did not drain within %s", drainTime)
 		case err := <-ended:
 			return s.end(ctx, nil, nil, err)
-		case <-listening.C:
+		case now := <-listening.C:
+			if now.Sub(listened) > 2*beatInterval {
+				// It was this process that stood still: what the plugin said meanwhile is yet to be heard.
+				heard = now
+			}
+			listened = now
 			switch since := time.Since(heard); {
 			case since > 3*beatInterval:
 				return hung{fmt.Errorf("the plugin gave no sign of life for %s", since.Round(time.Second))}

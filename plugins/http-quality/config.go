@@ -64,6 +64,19 @@ func (c *targetConfig) Validate() error {
 			found = append(found, at(fmt.Errorf("%q can not be a label, because points have something of that name already", name), "labels", name))
 		}
 	}
+	for _, tag := range [][2]string{{"name", c.Name}, {"app", c.App}} {
+		if err := sdk.CheckTag(tag[1]); err != nil {
+			found = append(found, at(fmt.Errorf("%s %w", tag[0], err), tag[0]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		if err := sdk.CheckTag(c.Labels[name]); err != nil {
+			found = append(found, at(fmt.Errorf("the label %q %w", name, err), "labels", name))
+		}
+	}
+	if c.Name == "" {
+		found = append(found, at(errors.New("a target without a name can not be told from others"), "name"))
+	}
 	_, err := c.prober()
 	return errors.Join(append(found, err)...)
 }

@@ -2,10 +2,12 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Element splits list(string) and map(string) into the kind, "list" or "map", and the type of the elements. The kind of
@@ -106,4 +108,17 @@ func (a *Attribute) DefaultValue() (any, error) {
 		return nil, nil
 	}
 	return ParseText(a.Type, a.Default)
+}
+
+// CheckTag says what keeps a text from being the value of a tag: InfluxDB's line protocol can not write it.
+func CheckTag(text string) error {
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("is not valid UTF-8")
+	case strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 }):
+		return errors.New("has a control character")
+	case strings.HasSuffix(text, "\\"):
+		return errors.New("ends with a backslash")
+	}
+	return nil
 }

@@ -53,6 +53,11 @@ bind-address = "127.0.0.1:0"
   flux-enabled = false
   log-enabled = false
   pprof-enabled = false
+{{- if .Socket}}
+  unix-socket-enabled = true
+  unix-socket-permissions = "0600"
+  bind-socket = {{quote .Socket}}
+{{- end}}
 
 [http.headers]
   {{.Header}} = {{quote .Launch}}
@@ -73,13 +78,14 @@ bind-address = "127.0.0.1:0"
 `))
 
 // config writes the configuration of one launch.
-func config(dir, address, launch string) ([]byte, error) {
+func config(dir, address, socket, launch string) ([]byte, error) {
 	var b bytes.Buffer
 	err := configTemplate.Execute(&b, map[string]string{
 		"Meta":    filepath.Join(dir, metaDir),
 		"Data":    filepath.Join(dir, "data"),
 		"WAL":     filepath.Join(dir, "wal"),
 		"Address": address,
+		"Socket":  socket,
 		"Header":  launchHeader,
 		"Launch":  launch,
 	})

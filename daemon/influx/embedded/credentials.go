@@ -37,7 +37,10 @@ func (u User) GoString() string { return u.Name }
 
 // Credentials are how to reach the private InfluxDB.
 type Credentials struct {
-	URL      string `json:"url"` // of the last start
+	URL string `json:"url"` // of the last start
+	// Socket is the unix socket of the last start, if there is one. Whoever has the passwords connects there: when InfluxDB
+	// is down anybody on the machine can listen on its port, but not on a socket in a directory of the daemon's own.
+	Socket   string `json:"socket,omitempty"`
 	Database string `json:"database"`
 	Admin    User   `json:"admin"`
 	Writer   User   `json:"writer"` // may write the database, and nothing else
@@ -64,13 +67,13 @@ func ReadCredentials(dir string) (Credentials, error) {
 
 // ensureCredentials returns the stored credentials, or makes them before InfluxDB is started for the first time. Once
 // InfluxDB knows a password it is the only one that works, so none is made where InfluxDB was before.
-func ensureCredentials(dir, url string) (Credentials, error) {
+func ensureCredentials(dir, url, socket string) (Credentials, error) {
 	c, err := ReadCredentials(dir)
 	switch {
-	case err == nil && c.URL == url:
+	case err == nil && c.URL == url && c.Socket == socket:
 		return c, nil
 	case err == nil:
-		c.URL = url
+		c.URL, c.Socket = url, socket
 	case !errors.Is(err, fs.ErrNotExist):
 		return c, err
 	default:
@@ -80,6 +83,7 @@ func ensureCredentials(dir, url string) (Credentials, error) {
 		}
 		c = Credentials{
 			URL:      url,
+			Socket:   socket,
 			Database: Database,
 			Admin:    User{"vedette_admin", rand.Text()},
 			Writer:   User{"vedette_writer", rand.Text()},

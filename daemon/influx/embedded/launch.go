@@ -38,12 +38,12 @@ func (l *launcher) once(ctx context.Context) error {
 		return err
 	}
 	url := "http://" + address
-	c, err := ensureCredentials(l.dir, url)
+	c, err := ensureCredentials(l.dir, url, l.options.Socket)
 	if err != nil {
 		return unmendable{err}
 	}
 	launch := rand.Text()
-	text, err := config(l.dir, address, launch)
+	text, err := config(l.dir, address, l.options.Socket, launch)
 	if err != nil {
 		return unmendable{err}
 	}
@@ -144,6 +144,11 @@ func (l *launcher) prepare(ctx context.Context, c Credentials, launch string) er
 	client := &http.Client{
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{DisableKeepAlives: true},
+	}
+	if c.Socket != "" {
+		client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", c.Socket)
+		}}
 	}
 	for !answers(ctx, client, c.URL, launch) {
 		if err := sleep(ctx, 25*time.Millisecond); err != nil {

@@ -38,7 +38,7 @@ func steps(c Credentials, retention time.Duration) []step {
 
 // provision brings InfluxDB to what the daemon needs. done is told each step.
 func provision(ctx context.Context, c Credentials, retention time.Duration, done func(step string)) error {
-	setup, err := influx.NewSetup1(c.URL, c.Admin.Token())
+	setup, err := influx.NewSetup1(influx.ReaderOptions{URL: c.URL, Socket: c.Socket, Token: c.Admin.Token()})
 	if err != nil {
 		return err
 	}

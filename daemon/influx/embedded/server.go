@@ -26,6 +26,7 @@ const (
 type Options struct {
 	Binary    string        // the program influxd
 	Dir       string        // its directory, DATA/influxdb; made if it is not there
+	Socket    string        // path of a unix socket for the daemon itself; none if it is empty
 	Port      int           // on 127.0.0.1; 0 chooses a free one at each start of the daemon
 	Retention time.Duration // of raw points; 0 means 32 days, negative for ever
 	Logger    hclog.Logger  // nil logs nothing
