@@ -187,7 +187,7 @@ func TestQueriesAreRefusedInInfluxDBsWords(t *testing.T) {
 	d.signal(syscall.SIGINT)
 	d.exit(drainDeadline)
 	_, errOut, code := s.run("query", "SHOW MEASUREMENTS")
-	if code != 1 || !strings.Contains(errOut, "connection refused") || !strings.Contains(errOut, "vedette run") {
+	if code != 1 || !strings.Contains(errOut, "not running") || !strings.Contains(errOut, "vedette run") {
 		t.Errorf("a query when the daemon has stopped: exit code %d, %s", code, errOut)
 	}
 }

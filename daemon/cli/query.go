@@ -40,7 +40,7 @@ func newQuery() *cobra.Command {
 		defer reader.Close()
 		series, err := reader.Query(cmd.Context(), args[0])
 		if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && cfg.InfluxDB.Embedded {
-			return fmt.Errorf("%w; the embedded InfluxDB runs while the daemon does: start it with `vedette run`", err)
+			return errors.New("the embedded InfluxDB is not running; it runs while the daemon does: start it with `vedette run`")
 		}
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -64,6 +65,10 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making a run directory for the plugin: %w", err)
 	}
+	cert, certPEM, err := wire.NewCertificate()
+	if err != nil {
+		return nil, err
+	}
 	cmd := program.command()
 	cmd.Dir = dir
 	c := &connection{child: newChild(cmd, log), dir: dir}
@@ -71,7 +76,8 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Protocol: {"plugin": clientPlugin{}}},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		// What AutoMTLS does, with a certificate that every language can check. go-plugin adds the plugin's own.
+		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{cert}, ServerName: "localhost", MinVersion: tls.VersionTLS12},
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
@@ -80,7 +86,7 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 		RunnerFunc: func(_ hclog.Logger, template *exec.Cmd, _ string) (runner.Runner, error) {
 			// The run directory serves one plugin alone, and a socket's path has to be short: go-plugin's own directory
 			// in it is not needed.
-			cmd.Env = append(append(environment(spec.Env), template.Env...), goplugin.EnvUnixSocketDir+"="+dir)
+			cmd.Env = append(append(environment(spec.Env), template.Env...), goplugin.EnvUnixSocketDir+"="+dir, wire.ClientCertVariable+"="+string(certPEM))
 			return c.child, nil
 		},
 	})

@@ -4,19 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -97,7 +91,7 @@ func startProcess(ctx context.Context, binary string) (_ *process, err error) {
 		return nil, err
 	}
 	p := &process{dir: dir, exited: make(chan struct{})}
-	cert, certPEM, err := newCertificate()
+	cert, certPEM, err := wire.NewCertificate()
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +100,7 @@ func startProcess(ctx context.Context, binary string) (_ *process, err error) {
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Env = []string{
 		wire.CookieKey + "=" + wire.CookieValue, "PLUGIN_PROTOCOL_VERSIONS=" + strconv.Itoa(wire.Protocol),
-		"PLUGIN_MIN_PORT=10000", "PLUGIN_MAX_PORT=25000", "PLUGIN_UNIX_SOCKET_DIR=" + dir, "PLUGIN_CLIENT_CERT=" + string(certPEM),
+		"PLUGIN_MIN_PORT=10000", "PLUGIN_MAX_PORT=25000", "PLUGIN_UNIX_SOCKET_DIR=" + dir, wire.ClientCertVariable + "=" + string(certPEM),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
 	}
 	stdin, lifeline, err := os.Pipe()
@@ -193,30 +187,6 @@ func (p *process) connect(line string, cert tls.Certificate) error {
 			return new(net.Dialer).DialContext(ctx, "unix", address)
 		}))
 	return err
-}
-
-// newCertificate makes the certificate of a daemon.
-func newCertificate() (tls.Certificate, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "localhost", Organization: []string{"Vedette"}},
-		DNSNames:              []string{"localhost"},
-		SerialNumber:          big.NewInt(time.Now().UnixNano()),
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
 // open configures the plugin and opens its session.
