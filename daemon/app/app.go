@@ -240,6 +240,7 @@ func (a *App) deliver(ctx context.Context) error {
 		return err
 	}
 	options.Reject = letters.Add
+	options.OnChange = a.logWay
 	writer, err := influx.NewWriter(options)
 	if err != nil {
 		return errors.Join(err, letters.Close())
@@ -250,6 +251,16 @@ func (a *App) deliver(ctx context.Context) error {
 	err = a.pipe.Run(ctx, writer)
 	writer.Close()
 	return errors.Join(err, letters.Close())
+}
+
+// logWay logs when the way to InfluxDB is cut, and when it is open again.
+func (a *App) logWay(c influx.Condition, lastError string) {
+	switch c {
+	case influx.Holding, influx.Misconfigured:
+		a.logger.Warn("InfluxDB takes no points; they wait on disk", "state", c, "error", lastError)
+	case influx.Connected:
+		a.logger.Info("InfluxDB takes points")
+	}
 }
 
 // announce closes ready when the daemon has come up.

@@ -75,6 +75,8 @@ func (a *App) influxStatus() console.InfluxDB {
 			st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError
 		} else if a.influx == nil {
 			st.State, st.Since = string(way.Condition), way.Since.UTC()
+		} else if way.Since.After(st.Since) {
+			st.Since = way.Since.UTC()
 		}
 	}
 	return st

@@ -42,6 +42,8 @@ func (w *Writer) State() State {
 type tracker struct {
 	mu sync.Mutex
 	State
+	// changed, if set, is told of each change of the condition, with the last error in words. It is called with mu held.
+	changed func(Condition, string)
 }
 
 func (t *tracker) count(f func(*State)) {
@@ -53,14 +55,17 @@ func (t *tracker) count(f func(*State)) {
 func (t *tracker) set(c Condition, now time.Time) {
 	if t.Condition != c {
 		t.Condition, t.Since = c, now
+		if t.changed != nil {
+			t.changed(c, t.LastError)
+		}
 	}
 }
 
 func (t *tracker) failed(c Condition, words string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.set(c, now)
 	t.LastError, t.LastErrorAt = words, now
+	t.set(c, now)
 }
 
 func (t *tracker) answered(stored bool, latency time.Duration, now time.Time) {

@@ -34,6 +34,10 @@ type WriterOptions struct {
 	// until then the Writer asks again. It may be called from several goroutines if Write is.
 	Reject func(line []byte, reason string) error
 
+	// OnChange, if set, is told of each change of the condition, with the last error in words. It must be quick and must
+	// not call the Writer.
+	OnChange func(c Condition, lastError string)
+
 	// Plain sends bodies without compression.
 	Plain bool
 	// Timeout bounds one request; 0 means 30 s.
@@ -107,6 +111,7 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 		return z
 	}
 	w.state.set(Idle, time.Now())
+	w.state.changed = o.OnChange
 	return w, nil
 }
 
