@@ -27,6 +27,8 @@ import (
 const (
 	// deadLetterBytes bounds the file of points that InfluxDB refused.
 	deadLetterBytes = 64 << 20
+	// influxStartTime is how long plugins wait for the private InfluxDB at most.
+	influxStartTime = 5 * time.Second
 	// influxStopTime is how long the private InfluxDB may take to stop. Its log makes a kill safe.
 	influxStopTime = 2 * time.Second
 )
@@ -112,6 +114,13 @@ func (a *App) Run(ctx context.Context) (err error) {
 	delivery.run(a.deliver)
 	storage.run(a.announce)
 
+	if a.influx != nil {
+		// A plugin may well look at InfluxDB itself, and should not see it come up. It is not waited for for long: points
+		// need it for nothing but delivery.
+		waiting, cancel := context.WithTimeout(ctx, influxStartTime)
+		_ = a.influx.WaitReady(waiting)
+		cancel()
+	}
 	if err := a.supervisor.Run(ctx); err != nil {
 		return err
 	}
