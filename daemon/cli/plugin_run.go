@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -43,9 +46,13 @@ error. Ctrl-C stops it.`,
 			Logger:   newLogger(config.Daemon{LogLevel: "debug"}, cmd.ErrOrStderr()),
 			Version:  version,
 		})
-		printer := &linePrinter{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr()}
+		// A reader that goes away, such as head, ends the command, and not the process before it has cleaned up.
+		signal.Ignore(syscall.SIGPIPE)
+		ctx, cancel := context.WithCancel(cmd.Context())
+		defer cancel()
+		printer := &linePrinter{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), stop: cancel}
 		s.Apply([]supervisor.Plugin{{Spec: app.Spec(*p, args[0]), Intake: printer}})
-		return s.Run(cmd.Context())
+		return s.Run(ctx)
 	}
 	return cmd
 }
@@ -54,6 +61,7 @@ error. Ctrl-C stops it.`,
 type linePrinter struct {
 	mu          sync.Mutex
 	out, errOut io.Writer
+	stop        func() // when nobody reads any more
 	point       point.Point
 }
 
@@ -72,8 +80,9 @@ func (l *linePrinter) Take(points [][]byte, done func([]*wire.Refusal)) {
 			refused = append(refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
 			continue
 		}
-		// A point that can not be printed is not taken: the pipe is closed, and Ctrl-C comes next.
-		_, _ = fmt.Fprintf(l.out, "%s\n", l.point.AppendLine(nil))
+		if _, err := fmt.Fprintf(l.out, "%s\n", l.point.AppendLine(nil)); err != nil {
+			l.stop()
+		}
 	}
 	done(refused)
 }

@@ -274,6 +274,13 @@ func TestPathsAreRelativeToTheFileThatNamesThem(t *testing.T) {
 	}
 }
 
+func TestATextThatIsNestedWithoutEndIsRefused(t *testing.T) {
+	path := write(t, t.TempDir(), "config.hcl", "vantage {\n  host = "+strings.Repeat("[", 100_000)+"\n}\n")
+	if cfg, diags := load(t, path); cfg != nil || !strings.Contains(diags, "config.hcl:2,") || !strings.Contains(diags, "Nested too deeply") {
+		t.Errorf("the diagnostics are %.300s", diags)
+	}
+}
+
 func TestFilesThatCanNotBeReadAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,6 +68,15 @@ func (s *source) parse(name string) *hcl.File {
 		})
 		return nil
 	}
+	if at, deep := tooDeep(text); deep {
+		s.diags = append(s.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Nested too deeply",
+			Detail:   fmt.Sprintf("More than %d brackets are open here.", maxDepth),
+			Subject:  &hcl.Range{Filename: name, Start: at, End: at},
+		})
+		return nil
+	}
 	file, diags := s.parser.ParseHCL(text, name)
 	if diags.HasErrors() {
 		// What comes after the first mistake in the form follows from it more often than not.
@@ -74,6 +84,33 @@ func (s *source) parse(name string) *hcl.File {
 	}
 	s.diags = append(s.diags, diags...)
 	return file
+}
+
+// maxDepth is how many brackets of a file may be open at once. The parser goes as deep as the text does, and would end the
+// whole process: at a reload, the daemon.
+const maxDepth = 1000
+
+// tooDeep finds the place where a text opens too many brackets. Those within texts and comments count too; nobody has a
+// thousand of them.
+func tooDeep(text []byte) (at hcl.Pos, deep bool) {
+	at = hcl.InitialPos
+	depth := 0
+	for i, c := range text {
+		switch c {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		case '\n':
+			at.Line, at.Column = at.Line+1, 0
+		}
+		if depth > maxDepth {
+			at.Byte = i
+			return at, true
+		}
+		at.Column++
+	}
+	return at, false
 }
 
 // baseDir is the directory of the configuration at path: defaults lie relative to it.
