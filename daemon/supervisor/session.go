@@ -39,6 +39,9 @@ type session struct {
 	// beat is told of each sign of life, quiet that one is missing.
 	beat  func(*wire.Beat)
 	quiet func(since time.Duration)
+
+	lastTick int64 // as the last beat said
+	sameTick int   // how many beats before it said the same
 }
 
 // hung is the error of a plugin that lives and does nothing.
@@ -126,13 +129,19 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// checkTick finds a collector that beats and collects no more.
+// checkTick finds a collector that beats and collects no more: it says the same of its last tick again and again. Beats are
+// counted, and no clock is asked, because they may have waited while this process stood still.
 func (s *session) checkTick(b *wire.Beat) error {
 	if s.longestTick == 0 || b.LastTick == 0 {
 		return nil
 	}
-	if since := time.Since(time.Unix(0, b.LastTick)); since > s.longestTick {
-		return hung{fmt.Errorf("the plugin's last tick began %s ago", since.Round(time.Second))}
+	if b.LastTick != s.lastTick {
+		s.lastTick, s.sameTick = b.LastTick, 0
+		return nil
+	}
+	s.sameTick++
+	if lasts := time.Duration(s.sameTick) * beatInterval; lasts > s.longestTick {
+		return hung{fmt.Errorf("the plugin's last tick began more than %s ago", lasts)}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -292,6 +293,25 @@ func TestWhereAPluginHangsIsInTheLog(t *testing.T) {
 		if log := r.log.String(); !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q:\n%.5000s", want, log)
 		}
+	}
+}
+
+func TestBeatsThatHaveWaitedAreNoHang(t *testing.T) {
+	s := session{longestTick: 4 * beatInterval}
+	long := time.Now().Add(-time.Hour).UnixNano()
+	for i := range 10 {
+		if err := s.checkTick(&wire.Beat{LastTick: long + int64(i)}); err != nil {
+			t.Fatalf("beat %d of a collector that ticks: %v", i, err)
+		}
+	}
+	for i := range 4 {
+		if err := s.checkTick(&wire.Beat{LastTick: long + 9}); err != nil {
+			t.Fatalf("after %d beats of the same tick: %v", i+1, err)
+		}
+	}
+	var hangs hung
+	if err := s.checkTick(&wire.Beat{LastTick: long + 9}); !errors.As(err, &hangs) {
+		t.Errorf("after five beats of the same tick: %v", err)
 	}
 }
 
