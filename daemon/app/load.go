@@ -12,6 +12,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/influx/embedded"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // Load reads the configuration at path and checks it against what the plugins say of themselves. It starts no plugin's
@@ -37,7 +38,7 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 	}
 	lock := config.Lock{}
 	for _, p := range cfg.Plugins {
-		sum, err := catalog.SHA256(p.Source)
+		_, sum, err := catalog.Inspect(p.Source)
 		if err != nil {
 			return nil, diags, err
 		}
@@ -54,8 +55,11 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 // unlocked is a catalog of plugins that no lock file holds back.
 type unlocked struct{ *supervisor.Catalog }
 
-// SHA256 implements config.Catalog: nothing is known, so nothing is compared.
-func (unlocked) SHA256(string) (string, error) { return "", nil }
+// Inspect implements config.Catalog: no SHA256 is told, so none is compared.
+func (u unlocked) Inspect(source string) (*wire.Manifest, string, error) {
+	m, err := u.Manifest(source)
+	return m, "", err
+}
 
 // Catalog returns the plugins of a directory, by default that of this program.
 func Catalog(dir string) *supervisor.Catalog {

@@ -49,13 +49,12 @@ type InfluxDB struct {
 
 // Catalog knows the plugins that are installed.
 type Catalog interface {
-	// Manifest returns the description of the plugin that source names: a name in the plugin directory, or an
-	// absolute path. If there is none, the error wraps fs.ErrNotExist.
-	Manifest(source string) (*wire.Manifest, error)
+	// Inspect returns the description of the plugin that source names, a name in the plugin directory or an absolute path,
+	// and the SHA256 of its program in hexadecimal; that is empty if the lock file does not matter. If there is no such
+	// plugin, the error wraps fs.ErrNotExist.
+	Inspect(source string) (m *wire.Manifest, sum string, err error)
 	// Names lists the plugins of the directory.
 	Names() []string
-	// SHA256 is that of the plugin's program, in hexadecimal; empty if the lock file does not matter.
-	SHA256(source string) (string, error)
 	// Validate asks the plugin what is wrong with the configuration of an instance, where its manifest says that it
 	// validates. The error says why the plugin did not answer.
 	Validate(source string, config []byte) ([]*wire.Problem, error)

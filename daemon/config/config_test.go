@@ -82,8 +82,11 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 	return nil, fmt.Errorf("there is no plugin %q: %w", filepath.Base(source), fs.ErrNotExist)
 }
 
-// SHA256 is the plugin's name.
-func (testCatalog) SHA256(source string) (string, error) { return source, nil }
+// Inspect says that the SHA256 of a program is the plugin's name.
+func (c testCatalog) Inspect(source string) (*wire.Manifest, string, error) {
+	m, err := c.Manifest(source)
+	return m, source, err
+}
 
 // Validate complains of what the argument fail says: "PATH: SUMMARY" or "PATH: SUMMARY: DETAIL", one a line.
 func (testCatalog) Validate(_ string, config []byte) ([]*wire.Problem, error) {

@@ -89,12 +89,7 @@ func (l Lock) Write(path string) error {
 }
 
 // pin holds the plugin against the lock file: a program that is pinned must be the one that is installed.
-func (d *decoder) pin(p *Plugin, at hcl.Range, catalog Catalog) {
-	sum, err := catalog.SHA256(p.Source)
-	if err != nil {
-		d.fail(at, "Plugin can not be used", "%s.", capital(err.Error()))
-		return
-	}
+func (d *decoder) pin(p *Plugin, sum string, at hcl.Range) {
 	if sum == "" {
 		return
 	}

@@ -119,12 +119,12 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		d.checkTagName(key, own.place([]string{"tags", key}))
 		d.checkTagValue(key, v.Tags[key], own.place([]string{"tags", key}))
 	}
-	manifest, ok := d.manifest(p.Source, sourceRange, catalog)
+	manifest, sum, ok := d.manifest(p.Source, sourceRange, catalog)
 	if !ok {
 		return p, false
 	}
 	p.Manifest = manifest
-	d.pin(&p, sourceRange, catalog)
+	d.pin(&p, sum, sourceRange)
 	before, unknown := d.errors(), d.unknown
 	b := d.decode(rest, manifest.Config, block.DefRange)
 	p.Config, p.Secrets = b.value.json(), b.secretPaths()
@@ -136,32 +136,32 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	return p, true
 }
 
-// manifest is the description of a plugin that can be used.
-func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (*wire.Manifest, bool) {
-	manifest, err := catalog.Manifest(source)
+// manifest is the description of a plugin that can be used, and the SHA256 of its program.
+func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (m *wire.Manifest, sum string, ok bool) {
+	manifest, sum, err := catalog.Inspect(source)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		names := catalog.Names()
 		d.fail(at, "Unknown plugin", "%s.%s Installed are: %s.",
 			capital(err.Error()), didYouMean(source, names), strings.Join(names, ", "))
-		return nil, false
+		return nil, "", false
 	case err != nil:
 		d.fail(at, "Plugin can not be used", "%s.", capital(err.Error()))
-		return nil, false
+		return nil, "", false
 	}
 	for _, a := range manifest.Config.Attributes {
 		if slices.Contains(wire.Reserved, a.Name) {
 			d.fail(at, "Plugin can not be used", "The plugin %s %s has an argument %q, a name that the daemon keeps for itself.",
 				manifest.Name, manifest.Version, a.Name)
-			return nil, false
+			return nil, "", false
 		}
 	}
 	if err := manifest.Config.Check(); err != nil {
 		d.fail(at, "Plugin can not be used", "The plugin %s %s describes its configuration in a way that this daemon can not use: %s.",
 			manifest.Name, manifest.Version, err)
-		return nil, false
+		return nil, "", false
 	}
-	return manifest, true
+	return manifest, sum, true
 }
 
 // ask lets the plugin check what its schema can not say.

@@ -101,12 +101,6 @@ func (c *Catalog) Inspect(source string) (m *wire.Manifest, sum string, err erro
 	return m, program.sum, nil
 }
 
-// SHA256 is that of the plugin's program, in hexadecimal.
-func (c *Catalog) SHA256(source string) (string, error) {
-	_, sum, err := c.Inspect(source)
-	return sum, err
-}
-
 // missingPlugin is the error for a plugin that is not installed.
 type missingPlugin string
 
