@@ -20,7 +20,7 @@ TEST_MODULES  := grpc cryptography google.protobuf
 TEST_PACKAGES := nginx-light curl openssl protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
 
 # What make generate writes.
-GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md $(PLUGINS:%=plugins/%/README.md) \
+GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md examples/dashboards/chronograf.json $(PLUGINS:%=plugins/%/README.md) \
 	$(EXAMPLES:%=examples/plugins/%/README.md)
 
 export PATH := $(PATH):/usr/sbin
@@ -71,6 +71,7 @@ generate: build test-packages $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/proto
 	cd sdk/wire && ../../$(TOOLS)/buf generate
 	$(BIN)/vedette docs configuration >docs/configuration.md
 	$(BIN)/vedette docs schema >docs/schema.md
+	$(BIN)/vedette docs dashboard >examples/dashboards/chronograf.json
 	for p in $(PLUGINS); do .ci/reference plugins/$$p/README.md $(BIN)/vedette plugin docs $$p; done
 	examples=$$(mktemp -d); trap 'rm -rf "$$examples"' EXIT; \
 	for p in $(EXAMPLES); do \

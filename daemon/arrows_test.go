@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"daemon"},
 	{"daemon/cli"},
 	{"daemon/app"},
-	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold"},
+	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold", "daemon/vitals", "daemon/dashboard"},
 	{"daemon/influx/embedded/influxdtest"},
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},

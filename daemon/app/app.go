@@ -61,6 +61,7 @@ type App struct {
 	tags    []config.Tag
 	plugins []config.Plugin
 	sources map[string]*pipeline.Source // by the plugin's name
+	self    *pipeline.Source            // of the daemon's own points
 	spool   *spool.Spool
 	pipe    *pipeline.Pipeline
 	influx  *embedded.Server // nil unless InfluxDB is embedded
@@ -121,6 +122,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 		_ = a.influx.WaitReady(waiting)
 		cancel()
 	}
+	observing := newPart(fail)
+	defer observing.stop()
+	observing.run(a.observe)
 	if err := a.supervisor.Run(ctx); err != nil {
 		return err
 	}
@@ -185,6 +189,7 @@ func (a *App) open() error {
 	// Nobody else knows the daemon yet, so nothing is locked.
 	a.spool = queue
 	a.pipe = pipeline.New(queue, a.logger.Named("pipeline"))
+	a.self = a.pipe.Source(nil, a.logger)
 	if a.cfg.InfluxDB.Embedded {
 		a.influx = embedded.New(embedded.Options{
 			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),

@@ -45,6 +45,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tags, a.plugins = cfg.Tags, cfg.Plugins
+	a.self.SetTags(stamp(nil, cfg.Tags))
 	sources := a.sources
 	a.sources = map[string]*pipeline.Source{}
 	var wanted []supervisor.Plugin

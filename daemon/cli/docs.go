@@ -9,21 +9,26 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/app"
 	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/dashboard"
 	"github.com/vedette-monitor/vedette/daemon/reference"
+	"github.com/vedette-monitor/vedette/daemon/vitals"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // newDocs is hidden: `make generate` writes pages of docs/ with it.
 func newDocs() *cobra.Command {
 	return &cobra.Command{
-		Use:       "docs configuration|schema",
-		Short:     "Print a page of the reference as Markdown",
+		Use:       "docs configuration|schema|dashboard",
+		Short:     "Print a page of the reference as Markdown, or the starter dashboard for Chronograf",
 		Hidden:    true,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"configuration", "schema"},
+		ValidArgs: []string{"configuration", "schema", "dashboard"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] == "configuration" {
+			switch args[0] {
+			case "configuration":
 				return configurationPage(cmd.OutOrStdout())
+			case "dashboard":
+				return dashboard.Chronograf(cmd.OutOrStdout(), dashboard.Starter())
 			}
 			return schemaPage(cmd.OutOrStdout())
 		},
@@ -61,7 +66,7 @@ Times are seconds and sizes bytes unless a name says otherwise; timestamps are n
 		return err
 	}
 	catalog := app.Catalog("")
-	var manifests []*wire.Manifest
+	manifests := []*wire.Manifest{{Name: "vedette", Doc: "The daemon on itself.", Measurements: vitals.Measurements()}}
 	for _, name := range catalog.Names() {
 		m, err := catalog.Manifest(name)
 		if err != nil {
