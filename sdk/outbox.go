@@ -15,8 +15,10 @@ const (
 	// headBytes is what a message has beside its points: the tag and the value of its sequence number.
 	headBytes   = 16
 	outboxBytes = 8 << 20
-	// linger is how long a point waits for others to share its batch.
+	// linger is how long a point waits for others to share its batch while one is under way, and gather how long while
+	// none is: so a quiet plugin's points go at once, and a busy one's in few messages.
 	linger = 100 * time.Millisecond
+	gather = 2 * time.Millisecond
 )
 
 // outbox gathers points into batches. It holds a bounded number of bytes: when it is full, put waits, and that is how
@@ -111,9 +113,9 @@ func (o *outbox) signal() {
 	}
 }
 
-// take returns a batch that is due: one that is full, or one that has lingered long enough or shall not linger. If
-// none is due it returns how long the oldest point still lingers, or 0 if there is nothing at all.
-func (o *outbox) take(now bool) (b batch, wait time.Duration) {
+// take returns a batch that is due: one that is full, or one whose oldest point has lingered for so long. If none is due
+// it returns how long that point still lingers, or 0 if there is nothing at all.
+func (o *outbox) take(linger time.Duration) (b batch, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -123,7 +125,7 @@ func (o *outbox) take(now bool) (b batch, wait time.Duration) {
 	case o.current.points == 0:
 		return batch{}, 0
 	default:
-		if wait := linger - time.Since(o.since); wait > 0 && !now && o.hurried == 0 {
+		if wait := linger - time.Since(o.since); wait > 0 && o.hurried == 0 {
 			return batch{}, wait
 		}
 		b = o.current

@@ -236,7 +236,7 @@ func TestAFullOutboxHoldsTheCollectorAndDropsOnlyWhenItsTimeIsOver(t *testing.T)
 		go func() {
 			time.Sleep(time.Second)
 			for range 2 {
-				out.take(true)
+				out.take(0)
 			}
 		}()
 		out.put(t.Context(), big, time.Now())
@@ -255,7 +255,7 @@ func TestBatchesStayWithinTheMessageLimit(t *testing.T) {
 	out.put(t.Context(), NewPoint("m").String("s", strings.Repeat("x", limit)), time.Now())
 	total := 0
 	for {
-		b, _ := out.take(true)
+		b, _ := out.take(0)
 		if b.points == 0 {
 			break
 		}

@@ -128,11 +128,18 @@ func (s *session) acknowledged(ack *wire.Ack) {
 	}
 }
 
-// sendDue sends all batches that are due, as far as the window allows. If what is left only lingers, it returns for how
-// long; if it returns with nothing in flight, nothing is left.
-func (s *session) sendDue(now bool) (wait time.Duration, err error) {
+// sendDue sends all batches that are due, as far as the window allows; when nothing is emitted any more, all are. If what
+// is left only lingers, it returns for how long; if it returns with nothing in flight, nothing is left.
+func (s *session) sendDue(drained bool) (wait time.Duration, err error) {
 	for len(s.inFlight) < s.window {
-		b, wait := s.out.take(now)
+		lingers := linger
+		switch {
+		case drained:
+			lingers = 0
+		case len(s.inFlight) == 0:
+			lingers = gather
+		}
+		b, wait := s.out.take(lingers)
 		if b.points == 0 {
 			return wait, nil
 		}
