@@ -38,6 +38,13 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/cmd/influxd
 	@touch $@
 
+# The peer of the end-to-end benchmark, with the plugins that it needs and no others.
+$(BIN)/telegraf: bench/telegraf/go.mod bench/telegraf/go.sum
+	@echo "Building Telegraf 1.37.2 for the benchmark, once: this takes a few minutes."
+	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,outputs.influxdb_v2,parsers.influx \
+		-ldflags "-s -w" -o "$(CURDIR)/$@" github.com/influxdata/telegraf/cmd/telegraf
+	@touch $@
+
 run: build ## Build everything and run the daemon with config.hcl
 	exec $(BIN)/vedette run
 
@@ -88,7 +95,9 @@ $(TOOLS)/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go
 $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
 
-bench: ## Run the benchmarks
+bench: build $(BIN)/telegraf ## Run the benchmarks; peers run in the same run
+	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(BIN)/bench/$$p" ./$$p; done
+	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)"
 	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./daemon/pipeline ./plugins/http-quality/probe
 
 FUZZTIME ?= 30s

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vedette-monitor/vedette/bench/load"
+)
+
+// daemon is a running Vedette with the blaster.
+type daemon struct {
+	*proc
+	start, done string
+}
+
+// startVedette starts a daemon that writes to an address, with a plugin that waits for the sign to begin.
+func (b *bench) startVedette(ctx context.Context, name, url, database, plugin, arguments string) (*daemon, error) {
+	dir := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	d := &daemon{start: filepath.Join(dir, "start"), done: filepath.Join(dir, "done")}
+	config := fmt.Sprintf(`
+vantage {
+  host = %q
+}
+daemon {
+  listen = "127.0.0.1:0"
+}
+influxdb {
+  url    = %q
+  token  = %q
+  bucket = %q
+}
+plugin %q {
+  source = %q
+  start  = %q
+  done   = %q
+%s
+}
+`, load.Host, url, token, database, plugin, filepath.Join(b.plugins, plugin), d.start, d.done, arguments)
+	path := filepath.Join(dir, "config.hcl")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := start(ctx, filepath.Join(dir, "log"), filepath.Join(b.bin, "vedette"), "run", "--config", path)
+	if err != nil {
+		return nil, err
+	}
+	d.proc = p
+	err = until(ctx, "the plugin is ready", func() bool {
+		text, _ := os.ReadFile(d.log)
+		return strings.Contains(string(text), "the plugin is ready")
+	})
+	if err != nil {
+		d.end()
+		return nil, d.fail(err)
+	}
+	return d, nil
+}
+
+func (d *daemon) begin() (time.Time, error) {
+	now := time.Now()
+	return now, os.WriteFile(d.start, nil, 0o600)
+}
+
+func (b *bench) vedette(ctx context.Context, database string) (result, error) {
+	if err := b.influx.database(database); err != nil {
+		return result{}, err
+	}
+	defer b.influx.drop(database)
+	d, err := b.startVedette(ctx, database, b.influx.url, database, "blaster", fmt.Sprintf("  points = %d", b.points))
+	if err != nil {
+		return result{}, err
+	}
+	defer d.end()
+	before, used := b.influx.written(), d.cpu()
+	began, err := d.begin()
+	if err != nil {
+		return result{}, err
+	}
+	if err := b.influx.all(ctx, before, b.points); err != nil {
+		return result{}, d.fail(err)
+	}
+	r := result{took: time.Since(began), points: b.points, cpu: d.cpu() - used, rss: d.peak()}
+	if err := b.influx.check(ctx, database, b.points); err != nil {
+		return result{}, d.fail(err)
+	}
+	return r, nil
+}
+
+// backlog takes all points while InfluxDB is down, and drains them when it is up again.
+func (b *bench) backlog(ctx context.Context, database string, each int) (in, out result, err error) {
+	if err := b.influx.database(database); err != nil {
+		return in, out, err
+	}
+	b.influx.end()
+	defer func() { b.influx.drop(database) }()
+	d, err := b.startVedette(ctx, database, b.influx.url, database, "messages", fmt.Sprintf("  points = %d\n  each = %d", b.points, each))
+	if err != nil {
+		return in, out, err
+	}
+	defer d.end()
+	used := d.cpu()
+	began, err := d.begin()
+	if err != nil {
+		return in, out, err
+	}
+	if err := until(ctx, "all points are on disk", func() bool { return exists(d.done) }); err != nil {
+		return in, out, d.fail(err)
+	}
+	in = result{took: time.Since(began), points: b.points, cpu: d.cpu() - used, rss: d.peak()}
+	if err := b.influx.up(ctx); err != nil {
+		return in, out, err
+	}
+	// The daemon tries again after a while; the time counts from its first success.
+	if err := until(ctx, "the daemon has found InfluxDB again", func() bool { return b.influx.written() > 0 }); err != nil {
+		return in, out, d.fail(err)
+	}
+	used, began = d.cpu(), time.Now()
+	first := b.influx.written()
+	if err := b.influx.all(ctx, 0, b.points); err != nil {
+		return in, out, d.fail(err)
+	}
+	out = result{took: time.Since(began), points: b.points - first, cpu: d.cpu() - used, rss: d.peak()}
+	if err := b.influx.check(ctx, database, b.points); err != nil {
+		return in, out, d.fail(err)
+	}
+	return in, out, nil
+}
+
+func (b *bench) vedetteLatency(ctx context.Context, points, rate int) (latencies, error) {
+	if err := b.influx.database("latency"); err != nil {
+		return nil, err
+	}
+	defer b.influx.drop("latency")
+	p, err := startProxy(b.influx.url)
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	d, err := b.startVedette(ctx, "latency", p.url, "latency", "blaster", fmt.Sprintf("  points = %d\n  rate = %d", points, rate))
+	if err != nil {
+		return nil, err
+	}
+	defer d.end()
+	if _, err := d.begin(); err != nil {
+		return nil, err
+	}
+	l, err := p.wait(ctx, points)
+	if err != nil {
+		return nil, d.fail(err)
+	}
+	return l, nil
+}
