@@ -41,7 +41,7 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(programs) }()
-	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality"} {
+	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality", "ledger": "./testdata/ledger"} {
 		build := exec.Command("go", "build", "-race", "-ldflags", "-X main.version=1.2.3-test", "-o", filepath.Join(programs, name), source)
 		if out, err := build.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("%s: %w\n%s", build, err, out)
@@ -245,6 +245,9 @@ func (s *site) count(until time.Time) int64 {
 	n, _ := rows[0]["count"].Int()
 	return n
 }
+
+// soaking says whether the loops have their full length.
+func soaking() bool { return os.Getenv("VEDETTE_SOAK") != "" }
 
 // waitUntil waits for a condition.
 func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() bool) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx/embedded"
 	"github.com/vedette-monitor/vedette/daemon/process"
 )
 
@@ -22,6 +23,7 @@ import (
 type remoteInfluxDB struct {
 	t    *testing.T
 	dir  string
+	port int
 	url  string
 	stop func() // ends what start has started
 }
@@ -37,21 +39,33 @@ bind-address = "127.0.0.1:0"
 [http]
   bind-address = "127.0.0.1:%[4]d"
   auth-enabled = true
+  log-enabled = false
 [monitor]
   store-enabled = false
+[logging]
+  level = "warn"
 `
 
 func newRemoteInfluxDB(t *testing.T) *remoteInfluxDB {
 	t.Helper()
 	port := freePort(t)
-	r := &remoteInfluxDB{t: t, dir: t.TempDir(), url: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	conf := fmt.Sprintf(remoteConf, filepath.Join(r.dir, "meta"), filepath.Join(r.dir, "data"), filepath.Join(r.dir, "wal"), port)
-	writeFile(t, filepath.Join(r.dir, "influxdb.conf"), []byte(conf))
+	r := &remoteInfluxDB{t: t, dir: t.TempDir(), port: port, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	r.writeConf()
 	return r
+}
+
+func (r *remoteInfluxDB) writeConf() {
+	r.t.Helper()
+	conf := fmt.Sprintf(remoteConf, filepath.Join(r.dir, "meta"), filepath.Join(r.dir, "data"), filepath.Join(r.dir, "wal"), r.port)
+	writeFile(r.t, filepath.Join(r.dir, "influxdb.conf"), []byte(conf))
 }
 
 func (r *remoteInfluxDB) start() {
 	r.t.Helper()
+	// As the embedded one is started: what it has answered is to survive the next kill too.
+	if err := embedded.BeginSegments(filepath.Join(r.dir, "wal")); err != nil {
+		r.t.Fatal(err)
+	}
 	cmd := exec.Command(filepath.Join(programs, "influxd"), "run", "-config", filepath.Join(r.dir, "influxdb.conf"))
 	said := &output{}
 	cmd.Stdout, cmd.Stderr = said, said

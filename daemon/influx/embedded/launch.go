@@ -51,6 +51,9 @@ func (l *launcher) once(ctx context.Context) error {
 	if err := writeFile(configFile, text); err != nil {
 		return err
 	}
+	if err := BeginSegments(filepath.Join(l.dir, "wal")); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	l.credentials, l.state.URL = c, url
 	l.mu.Unlock()

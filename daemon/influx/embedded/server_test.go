@@ -103,6 +103,48 @@ func TestKilledInfluxDBIsStartedAgainWithItsData(t *testing.T) {
 	}
 }
 
+// Half an entry at the end of the write-ahead log, which a crash or a full disk leaves, must not cost what is written after
+// the next start.
+func TestHalfAnEntryInTheLogCostsNothingThatIsWrittenAfterIt(t *testing.T) {
+	t.Parallel()
+	s := startReady(t, Options{})
+	c := s.Credentials()
+	kill := func() {
+		before := s.State()
+		if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.waitFor(func(st State) bool { return st.Restarts == before.Restarts+1 && st.Phase == Ready })
+	}
+	segments := func() []string {
+		found, err := filepath.Glob(filepath.Join(s.options.Dir, "wal", "vedette", "autogen", "*", "_*.wal"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("segments: %v, %v", found, err)
+		}
+		return found
+	}
+	for round := range 3 {
+		if err := s.write(c.Writer, fmt.Sprintf("m v=%d %d", round, time.Now().UnixNano())); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range segments() {
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The head of an entry of 100 bytes, and few of them.
+			if _, err := f.Write([]byte("\x01\x00\x00\x00\x64 torn")); err != nil {
+				t.Fatal(err)
+			}
+			_ = f.Close()
+		}
+		kill()
+		if rows, err := s.query(c.Reader, "SELECT v FROM m"); err != nil || len(rows) != 1 || len(rows[0].Rows) != round+1 {
+			t.Fatalf("after kill %d: %v, %v", round+1, rows, err)
+		}
+	}
+}
+
 func TestTakenPortNamesTheSetting(t *testing.T) {
 	t.Parallel()
 	other, err := net.Listen("tcp", "127.0.0.1:0")
