@@ -69,7 +69,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 func Spec(p config.Plugin, path string) supervisor.Spec {
 	return supervisor.Spec{
 		Name: p.Name, Path: path, SHA256: p.SHA256, Pinned: p.Pinned, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
-		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
+		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config, Account: p.Account, Nice: p.Nice, MemoryLimit: p.MemoryLimit,
 	}
 }
 

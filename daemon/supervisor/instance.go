@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/vedette-monitor/vedette/daemon/backoff"
+	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -63,7 +63,13 @@ type Spec struct {
 	SHA256 string
 	Pinned bool
 	// Ticks says that the plugin is a collector.
-	Ticks             bool
+	Ticks bool
+	// Account is the user that the process runs as; nil for the daemon's.
+	Account *process.Account
+	// Nice is nil for that of the daemon.
+	Nice *int
+	// MemoryLimit is how many bytes the plugin may take, with all that it starts; 0 for any number.
+	MemoryLimit       int64
 	Env               map[string]string
 	Interval, Timeout time.Duration
 	// Config is the configuration as JSON.
@@ -157,7 +163,8 @@ func (i *instance) run(ctx context.Context) {
 		}
 		phase, pause := Backoff, wait.Next()
 		var config problems
-		if errors.As(err, &config) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
+		var hopeless unfit
+		if errors.As(err, &config) || errors.As(err, &hopeless) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
 			phase, pause = Failed, failedRetry
 		}
 		i.set(phase, err.Error())
@@ -175,6 +182,9 @@ func (i *instance) run(ctx context.Context) {
 // live runs one process from its start to its end. The error says why it ended.
 func (i *instance) live(ctx context.Context) error {
 	i.set(Starting, "")
+	if err := give(i.stateDir, i.spec.Account); err != nil {
+		return err
+	}
 	log := newLogReader(i.logger)
 	conn, err := launch(ctx, i.spec, i.runDir, log)
 	if err != nil {
@@ -191,6 +201,9 @@ func (i *instance) live(ctx context.Context) error {
 
 	if err := i.configure(ctx, conn); err != nil {
 		conn.kill()
+		if over := conn.child.overLimit(); over != nil {
+			return over
+		}
 		return err
 	}
 	i.set(Ready, "")
@@ -211,6 +224,9 @@ func (i *instance) live(ctx context.Context) error {
 		conn.dump()
 	}
 	conn.kill()
+	if over := conn.child.overLimit(); over != nil {
+		return over
+	}
 	if exit := conn.child.process.Err(); exit != nil && !errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w (%w)", err, exit)
 	}
@@ -221,9 +237,6 @@ func (i *instance) live(ctx context.Context) error {
 }
 
 func (i *instance) configure(ctx context.Context, conn *connection) error {
-	if err := os.MkdirAll(i.stateDir, 0o700); err != nil {
-		return fmt.Errorf("making the plugin's state directory: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	answer, err := conn.Configure(ctx, &wire.ConfigureRequest{
