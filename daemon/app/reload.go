@@ -59,6 +59,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		} else {
 			s = a.pipe.Source(tags, a.logger.Named(p.Name))
 		}
+		s.SetContract(p.Manifest.Measurements, p.MaxSeries)
 		a.sources[p.Name] = s
 		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})
 	}

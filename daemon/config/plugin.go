@@ -33,7 +33,9 @@ type Plugin struct {
 	// Nice is nil for that of the daemon; MemoryLimit is in bytes, or 0 for none.
 	Nice        *int
 	MemoryLimit int64
-	Manifest    *wire.Manifest
+	// MaxSeries is how many series the plugin may make.
+	MaxSeries int
+	Manifest  *wire.Manifest
 	// SHA256 is that of the program, in hexadecimal. Pinned says that the lock file has it.
 	SHA256 string
 	Pinned bool
@@ -92,11 +94,12 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		User        string `json:"user"`
 		Nice        *int   `json:"nice"`
 		MemoryLimit int64  `json:"memory_limit"`
+		MaxSeries   int    `json:"max_series"`
 	}{}
 	own.value.into(&v)
 	name := block.Labels[0]
 	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env,
-		Nice: v.Nice, MemoryLimit: v.MemoryLimit}
+		Nice: v.Nice, MemoryLimit: v.MemoryLimit, MaxSeries: v.MaxSeries}
 	p.Timeout = p.Interval
 	if v.Timeout != nil {
 		p.Timeout = v.Timeout.duration()

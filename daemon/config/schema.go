@@ -78,4 +78,5 @@ var pluginSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "user", Type: wire.TypeString, Doc: "User that the plugin runs as, by name or number; by default the daemon's. Only root can set another."},
 	{Name: "nice", Type: wire.TypeInt, Min: "-20", Max: "19", Doc: "How far the plugin stands back where processors are short; by default as the daemon. Only root can set less than that."},
 	{Name: "memory_limit", Type: wire.TypeSize, Min: "16MiB", Doc: "How much memory the plugin may take, with all that it starts; one that takes more is ended, and started again."},
+	{Name: "max_series", Type: wire.TypeInt, Default: "100000", Min: "1", Doc: "How many series, combinations of a measurement and tags, the plugin may make while the daemon runs; points of further ones are refused."},
 }}

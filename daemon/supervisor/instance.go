@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/backoff"
 	"github.com/vedette-monitor/vedette/daemon/process"
+	"github.com/vedette-monitor/vedette/daemon/tally"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -52,6 +54,10 @@ type State struct {
 	Restarts int
 	// Beat is the last sign of life of the present session, if there was one.
 	Beat *wire.Beat
+	// Ends are why its processes have ended, but for those that were asked to.
+	Ends []tally.Entry
+	// LostLines is how many lines of its log were dropped or cut.
+	LostLines uint64
 }
 
 // Spec says how to run a plugin.
@@ -85,17 +91,28 @@ type instance struct {
 	level            string
 	version          string
 
+	lostLines atomic.Uint64
+
 	mu    sync.Mutex
 	state State
+	ends  tally.Tally
 }
 
 func (i *instance) current() State {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.state
+	st := i.state
+	st.Ends, st.LostLines = i.ends.Top(), i.lostLines.Load()
+	return st
 }
 
+// maxCause bounds how much a plugin can say of its own end.
+const maxCause = 16 << 10
+
 func (i *instance) set(phase Phase, cause string) {
+	if len(cause) > maxCause {
+		cause = strings.ToValidUTF8(cause[:maxCause], "") + " …"
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.state.Phase, i.state.Cause, i.state.Since = phase, cause, time.Now()
@@ -167,6 +184,7 @@ func (i *instance) run(ctx context.Context) {
 		if errors.As(err, &config) || errors.As(err, &hopeless) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
 			phase, pause = Failed, failedRetry
 		}
+		i.ended(err)
 		i.set(phase, err.Error())
 		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
 		select {
@@ -179,6 +197,14 @@ func (i *instance) run(ctx context.Context) {
 	}
 }
 
+// ended counts an end by its reason: what comes after the first line is what the plugin itself said.
+func (i *instance) ended(err error) {
+	reason, _, _ := strings.Cut(err.Error(), "\n")
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ends.Add(reason)
+}
+
 // live runs one process from its start to its end. The error says why it ended.
 func (i *instance) live(ctx context.Context) error {
 	i.set(Starting, "")
@@ -186,6 +212,7 @@ func (i *instance) live(ctx context.Context) error {
 		return err
 	}
 	log := newLogReader(i.logger)
+	log.lost = &i.lostLines
 	conn, err := launch(ctx, i.spec, i.runDir, log)
 	if err != nil {
 		return err

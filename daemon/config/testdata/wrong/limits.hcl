@@ -2,6 +2,7 @@ plugin "http-quality" {
   user         = "no-such-user"
   nice         = 20
   memory_limit = "1MiB"
+  max_series   = 0
 }
 
 plugin "second" {
