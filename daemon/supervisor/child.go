@@ -113,7 +113,7 @@ func (c *child) Start(context.Context) error {
 
 // readStdout passes the handshake line on and logs every other line.
 func (c *child) readStdout(stdout io.Reader, handshake *io.PipeWriter) {
-	lines := bufio.NewReaderSize(stdout, maxLine)
+	lines := bufio.NewReaderSize(&pacedReader{from: stdout}, maxLine)
 	passed := false
 	for {
 		line, more, err := lines.ReadLine()

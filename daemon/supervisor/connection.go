@@ -31,8 +31,10 @@ const (
 	killGrace = 500 * time.Millisecond
 	// dumpGrace is how long a plugin that hangs may take to print where.
 	dumpGrace = time.Second
+	// transportWindow is how much of a message may be under way before it is read.
+	transportWindow = 256 << 10
 	// maxBatch is the longest message that a plugin may send.
-	maxBatch = 4 << 20
+	maxBatch = 2 << 20
 )
 
 // inherited are the variables of the daemon's environment that a plugin gets. All others, which may hold secrets, it
@@ -85,7 +87,11 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 		StartTimeout:     startTimeout,
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
 		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatch))},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatch)),
+			// With sizes of its own gRPC lets them grow to 16 MiB.
+			grpc.WithStaticStreamWindowSize(transportWindow), grpc.WithStaticConnWindowSize(transportWindow),
+		},
 		RunnerFunc: func(_ hclog.Logger, template *exec.Cmd, _ string) (runner.Runner, error) {
 			// The run directory serves one plugin alone, and a socket's path has to be short: go-plugin's own directory
 			// in it is not needed.
