@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"daemon/influx/embedded/influxdtest"},
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},
-	{"daemon/point", "daemon/process", "daemon/backoff"},
+	{"daemon/point", "daemon/process", "daemon/backoff", "daemon/tally", "daemon/soak"},
 	{"sdk/sdktest"},
 	{"sdk"},
 	{"sdk/wire"},

@@ -82,7 +82,7 @@ influxdb {
   token  = "root:secret-of-root"
   bucket = "chaos"
 }
-`, line.address()) + ledgerBlock("left", 3000, epoch, poison) + ledgerBlock("right", 1500, epoch, poison))
+`, line.address()) + numbersBlock("left", 3000, epoch, poison) + numbersBlock("right", 1500, epoch, poison))
 	server.do("CREATE DATABASE chaos")
 	reader, err := influx.NewReader(influx.ReaderOptions{URL: server.url, Token: "root:secret-of-root", Database: "chaos"})
 	if err != nil {
@@ -91,14 +91,14 @@ influxdb {
 	defer reader.Close()
 
 	d := s.startReady()
-	stored := func() int {
+	count := func() int {
 		all := 0
-		for _, numbers := range ledgers(t, reader) {
+		for _, numbers := range stored(t, reader) {
 			all += len(numbers)
 		}
 		return all
 	}
-	waitUntil(t, "the first points are stored", patience, func() bool { return stored() > 0 })
+	waitUntil(t, "the first points are stored", patience, func() bool { return count() > 0 })
 
 	events := plan.events()
 	random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
@@ -154,7 +154,7 @@ influxdb {
 	if st, err := d.status(); err != nil || st.Queue.Lost != 0 || st.InfluxDB.Expired != 0 {
 		t.Errorf("points were lost: %+v %+v %v", st.Queue, st.InfluxDB, err)
 	}
-	inInflux, setAside := ledgers(t, reader), letters(t, s.path("data", "deadletters"))
+	inInflux, setAside := stored(t, reader), letters(t, s.path("data", "deadletters"))
 	total, good, bad := int64(0), 0, 0
 	for name, last := range acknowledged {
 		wrong, first, final := 0, int64(0), int64(0)
@@ -187,10 +187,10 @@ func (s *site) acked(instance string) string {
 	return string(text)
 }
 
-func ledgerBlock(name string, rate int, epoch int64, poison int) string {
+func numbersBlock(name string, rate int, epoch int64, poison int) string {
 	return fmt.Sprintf(`
 plugin %[1]q {
-  source = "ledger"
+  source = "numbers"
   tags   = { instance = %[1]q }
   rate   = %[2]d
   epoch  = %[3]d
@@ -214,27 +214,27 @@ func pause(random *rand.Rand, least, most time.Duration) {
 	time.Sleep(least + time.Duration(random.Int64N(int64(most-least))))
 }
 
-// numbers are those of the points of each instance.
-type numbers map[string]map[int64]bool
+// found are the numbers of the points of each instance.
+type found map[string]map[int64]bool
 
-func (n numbers) add(instance string, number int64) {
-	if n[instance] == nil {
-		n[instance] = map[int64]bool{}
+func (f found) add(instance string, number int64) {
+	if f[instance] == nil {
+		f[instance] = map[int64]bool{}
 	}
-	n[instance][number] = true
+	f[instance][number] = true
 }
 
-// ledgers reads the numbers that are in InfluxDB, each of which must be that of its time; nothing while it is away.
-func ledgers(t *testing.T, reader *influx.Reader) numbers {
+// stored reads the numbers that are in InfluxDB, each of which must be that of its time; nothing while it is away.
+func stored(t *testing.T, reader *influx.Reader) found {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	series, err := reader.Query(ctx, "SELECT n, v FROM ledger GROUP BY instance")
+	series, err := reader.Query(ctx, "SELECT n, v FROM numbers GROUP BY instance")
 	if err != nil {
 		t.Logf("InfluxDB does not answer: %v", err)
 		return nil
 	}
-	found := numbers{}
+	all := found{}
 	for _, one := range series {
 		for _, row := range one.Rows {
 			at, _ := row[0].Int()
@@ -242,16 +242,16 @@ func ledgers(t *testing.T, reader *influx.Reader) numbers {
 			if v, ok := row[2].Float(); !ok || v != float64(n)/4 || at/1000%86_400_000_000 != n {
 				t.Fatalf("a point is not as it was emitted: %v", row)
 			}
-			found.add(one.Tags["instance"], n)
+			all.add(one.Tags["instance"], n)
 		}
 	}
-	return found
+	return all
 }
 
 // letters reads the numbers of the dead letters.
-func letters(t *testing.T, dir string) numbers {
+func letters(t *testing.T, dir string) found {
 	t.Helper()
-	found := numbers{}
+	all := found{}
 	for letter, err := range influx.ReadDeadLetters(dir) {
 		if err != nil {
 			t.Fatal(err)
@@ -264,9 +264,9 @@ func letters(t *testing.T, dir string) numbers {
 		if !ok || err != nil || !strings.Contains(letter.Reason, "field type conflict") {
 			t.Fatalf("the dead letter %s, because %s, is none of ours", letter.Line, letter.Reason)
 		}
-		found.add(instance, n)
+		all.add(instance, n)
 	}
-	return found
+	return all
 }
 
 // mountTmpfs puts a directory on a disk of its own; fill, if any, is called to write what was there before.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -22,7 +21,7 @@ type daemon struct {
 func (s *site) start() *daemon {
 	s.t.Helper()
 	d := &daemon{site: s}
-	d.cmd = exec.Command(filepath.Join(programs, "vedette"), "run")
+	d.cmd = exec.Command(s.vedette, "run")
 	d.cmd.Dir, d.cmd.Env = s.home, environment(s.home)
 	d.cmd.Stdout, d.cmd.Stderr = tee{&d.out, &s.said}, tee{&d.out, &s.said}
 	// It does not outlive the tests, also when they run out of time; and it gets its signals from them alone.

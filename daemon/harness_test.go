@@ -41,7 +41,7 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(programs) }()
-	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality", "ledger": "./testdata/ledger"} {
+	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality", "numbers": "./testdata/plugins/numbers"} {
 		build := exec.Command("go", "build", "-race", "-ldflags", "-X main.version=1.2.3-test", "-o", filepath.Join(programs, name), source)
 		if out, err := build.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("%s: %w\n%s", build, err, out)
@@ -68,8 +68,9 @@ func environment(home string) []string {
 // site is the home of one daemon: a directory with its configuration and its data. Its path is short, for the paths of
 // sockets are limited, and it is how the processes of a daemon are known from those of others.
 type site struct {
-	t    *testing.T
-	home string
+	t       *testing.T
+	home    string
+	vedette string // the program
 	// secrets must not be in any output of a program that runs here.
 	secrets []string
 	said    output
@@ -81,7 +82,7 @@ func newSite(t *testing.T, config string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, home: home}
+	s := &site{t: t, home: home, vedette: filepath.Join(programs, "vedette")}
 	t.Cleanup(s.leave)
 	if err := os.Mkdir(filepath.Join(home, "tmp"), 0o700); err != nil {
 		t.Fatal(err)
@@ -175,7 +176,7 @@ func (s *site) run(args ...string) (out, errOut string, code int) {
 
 func (s *site) runContext(ctx context.Context, args ...string) (out, errOut string, code int) {
 	s.t.Helper()
-	cmd := exec.CommandContext(ctx, filepath.Join(programs, "vedette"), args...)
+	cmd := exec.CommandContext(ctx, s.vedette, args...)
 	cmd.Dir, cmd.Env = s.home, environment(s.home)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

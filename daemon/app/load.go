@@ -11,6 +11,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/influx/embedded"
+	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
@@ -38,7 +39,7 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 	}
 	lock := config.Lock{}
 	for _, p := range cfg.Plugins {
-		_, sum, err := catalog.Inspect(p.Source)
+		_, sum, err := catalog.Inspect(p.Source, p.Account)
 		if err != nil {
 			return nil, diags, err
 		}
@@ -56,8 +57,8 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 type unlocked struct{ *supervisor.Catalog }
 
 // Inspect implements config.Catalog: no SHA256 is told, so none is compared.
-func (u unlocked) Inspect(source string) (*wire.Manifest, string, error) {
-	m, err := u.Manifest(source)
+func (u unlocked) Inspect(source string, as *process.Account) (*wire.Manifest, string, error) {
+	m, _, err := u.Catalog.Inspect(source, as)
 	return m, "", err
 }
 

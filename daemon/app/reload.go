@@ -60,6 +60,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		} else {
 			s = a.pipe.Source(tags, a.logger.Named(p.Name))
 		}
+		s.SetContract(p.Manifest.Measurements, p.MaxSeries)
 		a.sources[p.Name] = s
 		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})
 	}
@@ -70,7 +71,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 func Spec(p config.Plugin, path string) supervisor.Spec {
 	return supervisor.Spec{
 		Name: p.Name, Path: path, SHA256: p.SHA256, Pinned: p.Pinned, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
-		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config,
+		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config, Account: p.Account, Nice: p.Nice, MemoryLimit: p.MemoryLimit,
 	}
 }
 

@@ -43,8 +43,10 @@ func makeRunDir(dir string) error {
 		return fmt.Errorf("checking the run directory: %w", err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || ok && int(owner.Uid) != os.Getuid() {
-		return fmt.Errorf("the run directory %s must be a directory of the daemon's user with mode 0700; remove it, or choose a shorter data_dir", dir)
+	// With 0711 plugins that have users of their own are let through.
+	private := info.Mode().Perm()&0o077 == 0 || info.Mode().Perm() == 0o711
+	if !info.IsDir() || !private || ok && int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("the run directory %s must be a directory of the daemon's user that nobody else can read or write; remove it, or choose a shorter data_dir", dir)
 	}
 	return nil
 }

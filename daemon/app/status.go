@@ -55,7 +55,8 @@ func (a *App) pluginStatus(p config.Plugin) console.Plugin {
 		st.Since = state.Since.UTC()
 	}
 	st.Points, st.Refused, st.RefusedReason, st.DroppedFields = counts.Accepted, counts.Refused, counts.LastReason, counts.DroppedFields
-	st.SkippedTicks = state.Beat.GetSkippedTicks()
+	st.SkippedTicks, st.DroppedPoints = state.Beat.GetSkippedTicks(), state.Beat.GetDroppedPoints()
+	st.Reasons, st.Ends, st.LostLines = counts.Reasons, state.Ends, state.LostLines
 	return st
 }
 

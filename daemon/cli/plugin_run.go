@@ -24,8 +24,8 @@ func newPluginRun(version string) *cobra.Command {
 		Use:   "run BINARY --config FILE",
 		Short: "Run a plugin without a daemon and print its points as line protocol",
 		Long: `Run the plugin with its block of a configuration, under the daemon's own supervision but without its disk and
-InfluxDB, and print each point as line protocol when it comes. Points that the daemon would refuse are named on standard
-error. Ctrl-C stops it.`,
+InfluxDB, and print each point as line protocol when it comes. Points that the daemon would refuse, and fields that it
+would leave out, are named on standard error. Ctrl-C stops it.`,
 		Args: cobra.ExactArgs(1),
 	}
 	path := cmd.Flags().String("config", "config.hcl", "configuration with a block for the plugin")
@@ -50,7 +50,7 @@ error. Ctrl-C stops it.`,
 		signal.Ignore(syscall.SIGPIPE)
 		ctx, cancel := context.WithCancel(cmd.Context())
 		defer cancel()
-		printer := &linePrinter{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), stop: cancel}
+		printer := &linePrinter{out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(), stop: cancel, declared: point.NewDeclared(p.Manifest.Measurements)}
 		s.Apply([]supervisor.Plugin{{Spec: app.Spec(*p, args[0]), Intake: printer}})
 		return s.Run(ctx)
 	}
@@ -63,6 +63,7 @@ type linePrinter struct {
 	out, errOut io.Writer
 	stop        func() // when nobody reads any more
 	point       point.Point
+	declared    *point.Declared
 }
 
 // Take implements supervisor.Intake.
@@ -74,6 +75,12 @@ func (l *linePrinter) Take(points [][]byte, done func([]*wire.Refusal)) {
 		err := l.point.Unmarshal(raw)
 		if err == nil {
 			_, err = l.point.Check()
+		}
+		if err == nil {
+			var leftOut error
+			if _, leftOut, err = l.declared.Hold(&l.point); leftOut != nil && err == nil {
+				fmt.Fprintf(l.errOut, "left out a field: %s\n", printable(leftOut.Error()))
+			}
 		}
 		if err != nil {
 			fmt.Fprintf(l.errOut, "refused a point: %s\n", printable(err.Error()))

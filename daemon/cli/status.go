@@ -11,6 +11,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/app"
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/tally"
 )
 
 func newStatus() *cobra.Command {
@@ -68,18 +69,7 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		return err
 	}
 	for _, p := range st.Plugins {
-		if p.Cause != "" {
-			fmt.Fprintf(out, "\n%s is in state %s: %s\n", p.Name, p.State, printable(p.Cause))
-		}
-		if p.SkippedTicks > 0 {
-			fmt.Fprintf(out, "\n%s skipped %d ticks, because collecting took longer than its interval\n", p.Name, p.SkippedTicks)
-		}
-		if p.DroppedFields > 0 {
-			fmt.Fprintf(out, "\n%d fields of %s were left out, because their numbers were not finite\n", p.DroppedFields, p.Name)
-		}
-		if p.Refused > 0 {
-			fmt.Fprintf(out, "\n%d points of %s were refused; the last because %s\n", p.Refused, p.Name, printable(p.RefusedReason))
-		}
+		printNotes(out, p)
 	}
 	fmt.Fprintf(out, "\nInfluxDB  %s, bucket %s: %s for %s\n", st.InfluxDB.URL, st.InfluxDB.Bucket, st.InfluxDB.State, age(st.InfluxDB.Since))
 	if st.InfluxDB.Error != "" {
@@ -95,6 +85,44 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 	}
 	fmt.Fprintf(out, "\nData      %s\n", st.DataDir)
 	return nil
+}
+
+// printNotes prints what is to be said of a plugin besides its row.
+func printNotes(out io.Writer, p console.Plugin) {
+	if p.Cause != "" {
+		fmt.Fprintf(out, "\n%s is in state %s: %s\n", p.Name, p.State, printable(p.Cause))
+	}
+	for _, note := range []struct {
+		count uint64
+		text  string
+	}{
+		{p.SkippedTicks, "%s skipped %d ticks, because collecting took longer than its interval"},
+		{p.DroppedPoints, "%s dropped %d points itself, because they were not taken in time"},
+		{p.DroppedFields, "of %s %d fields were left out, because their numbers were not finite"},
+		{p.LostLines, "of the log of %s %d lines were dropped or cut, because there were too many or they were too long"},
+	} {
+		if note.count > 0 {
+			fmt.Fprintf(out, "\n"+note.text+"\n", p.Name, note.count)
+		}
+	}
+	if p.Refused > 0 {
+		fmt.Fprintf(out, "\n%d points of %s were refused; the last because %s\n", p.Refused, p.Name, printable(p.RefusedReason))
+	}
+	printReasons(out, "Not all that "+p.Name+" sends is stored:", p.Reasons)
+	printReasons(out, "Processes of "+p.Name+" have ended:", p.Ends)
+}
+
+// printReasons prints what happened how often, and the newest example where it says more than the reason.
+func printReasons(out io.Writer, head string, reasons []tally.Entry) {
+	if len(reasons) > 0 {
+		fmt.Fprintf(out, "\n%s\n", printable(head))
+	}
+	for _, r := range reasons {
+		fmt.Fprintf(out, "  %d × %s\n", r.Count, printable(r.Reason))
+		if r.Last != r.Reason {
+			fmt.Fprintf(out, "      last: %s\n", printable(r.Last))
+		}
+	}
 }
 
 // age is how long ago t was, in the two units that matter.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -51,13 +52,13 @@ type InfluxDB struct {
 type Catalog interface {
 	// Inspect returns the description of the plugin that source names, a name in the plugin directory or an absolute path,
 	// and the SHA256 of its program in hexadecimal; that is empty if the lock file does not matter. If there is no such
-	// plugin, the error wraps fs.ErrNotExist.
-	Inspect(source string) (m *wire.Manifest, sum string, err error)
+	// plugin, the error wraps fs.ErrNotExist. Where the catalog has to run the plugin, it does so as the account.
+	Inspect(source string, as *process.Account) (m *wire.Manifest, sum string, err error)
 	// Names lists the plugins of the directory.
 	Names() []string
 	// Validate asks the plugin what is wrong with the configuration of an instance, where its manifest says that it
 	// validates. The error says why the plugin did not answer.
-	Validate(source string, config []byte) ([]*wire.Problem, error)
+	Validate(source string, config []byte, as *process.Account) ([]*wire.Problem, error)
 }
 
 // Load reads the configuration at path: a file, or a directory whose files *.hcl count as one. catalog returns the

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -83,13 +84,13 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 }
 
 // Inspect says that the SHA256 of a program is the plugin's name.
-func (c testCatalog) Inspect(source string) (*wire.Manifest, string, error) {
+func (c testCatalog) Inspect(source string, _ *process.Account) (*wire.Manifest, string, error) {
 	m, err := c.Manifest(source)
 	return m, source, err
 }
 
 // Validate complains of what the argument fail says: "PATH: SUMMARY" or "PATH: SUMMARY: DETAIL", one a line.
-func (testCatalog) Validate(_ string, config []byte) ([]*wire.Problem, error) {
+func (testCatalog) Validate(_ string, config []byte, _ *process.Account) ([]*wire.Problem, error) {
 	var c struct {
 		Fail, Token string
 	}

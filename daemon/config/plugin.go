@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -26,8 +27,15 @@ type Plugin struct {
 	Interval time.Duration
 	Timeout  time.Duration
 	// Env may hold secrets: it is not to be shown.
-	Env      map[string]string
-	Manifest *wire.Manifest
+	Env map[string]string
+	// Account is the user that the plugin runs as; nil for the daemon's.
+	Account *process.Account
+	// Nice is nil for that of the daemon; MemoryLimit is in bytes, or 0 for none.
+	Nice        *int
+	MemoryLimit int64
+	// MaxSeries is how many series the plugin may make.
+	MaxSeries int
+	Manifest  *wire.Manifest
 	// SHA256 is that of the program, in hexadecimal. Pinned says that the lock file has it.
 	SHA256 string
 	Pinned bool
@@ -82,10 +90,16 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		Interval seconds           `json:"interval"`
 		Timeout  *seconds          `json:"timeout"`
 		Env      map[string]string `json:"env"`
+
+		User        string `json:"user"`
+		Nice        *int   `json:"nice"`
+		MemoryLimit int64  `json:"memory_limit"`
+		MaxSeries   int    `json:"max_series"`
 	}{}
 	own.value.into(&v)
 	name := block.Labels[0]
-	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env}
+	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env,
+		Nice: v.Nice, MemoryLimit: v.MemoryLimit, MaxSeries: v.MaxSeries}
 	p.Timeout = p.Interval
 	if v.Timeout != nil {
 		p.Timeout = v.Timeout.duration()
@@ -119,7 +133,10 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		d.checkTagName(key, own.place([]string{"tags", key}))
 		d.checkTagValue(key, v.Tags[key], own.place([]string{"tags", key}))
 	}
-	manifest, sum, ok := d.manifest(p.Source, sourceRange, catalog)
+	if !d.account(&p, own, v.User) {
+		return p, false
+	}
+	manifest, sum, ok := d.manifest(p, sourceRange, catalog)
 	if !ok {
 		return p, false
 	}
@@ -136,9 +153,30 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	return p, true
 }
 
+// account finds the user that the plugin runs as. A plugin whose user is in doubt is not asked for its description: it
+// would be as somebody else.
+func (d *decoder) account(p *Plugin, own *decoded, name string) bool {
+	if p.MemoryLimit > 0 && !process.MeasuresMemory {
+		d.reject(own, "memory_limit", "No memory limit", "On this system the daemon can not hold a plugin to a memory_limit.")
+	}
+	if _, there := own.arguments["user"]; !there {
+		return true
+	}
+	if name == "" {
+		d.reject(own, "user", "Unknown user", "user is empty. Name a user, or leave it out.")
+		return false
+	}
+	var err error
+	if p.Account, err = process.LookupAccount(name); err != nil {
+		d.reject(own, "user", "Unknown user", "%s.", capital(err.Error()))
+	}
+	return err == nil
+}
+
 // manifest is the description of a plugin that can be used, and the SHA256 of its program.
-func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (m *wire.Manifest, sum string, ok bool) {
-	manifest, sum, err := catalog.Inspect(source)
+func (d *decoder) manifest(p Plugin, at hcl.Range, catalog Catalog) (m *wire.Manifest, sum string, ok bool) {
+	source := p.Source
+	manifest, sum, err := catalog.Inspect(source, p.Account)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		names := catalog.Names()
@@ -166,7 +204,7 @@ func (d *decoder) manifest(source string, at hcl.Range, catalog Catalog) (m *wir
 
 // ask lets the plugin check what its schema can not say.
 func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
-	problems, err := catalog.Validate(p.Source, p.Config)
+	problems, err := catalog.Validate(p.Source, p.Config, p.Account)
 	secrets := b.secretStrings()
 	if err != nil {
 		d.fail(at, "Plugin can not be used", "%s.", capital(without(err.Error(), secrets)))

@@ -75,4 +75,8 @@ var pluginSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "interval", Type: wire.TypeDuration, Default: "60s", Min: "100ms", Doc: "How often a collector collects."},
 	{Name: "timeout", Type: wire.TypeDuration, Min: "1ms", Doc: "How long one collection may take; by default the interval."},
 	{Name: "env", Type: wire.MapOf(wire.TypeString), Sensitive: true, Doc: "Environment variables of the plugin's process."},
+	{Name: "user", Type: wire.TypeString, Doc: "User that the plugin runs as, by name or number; by default the daemon's. Only root can set another."},
+	{Name: "nice", Type: wire.TypeInt, Min: "-20", Max: "19", Doc: "How far the plugin stands back where processors are short; by default as the daemon. Only root can set less than that."},
+	{Name: "memory_limit", Type: wire.TypeSize, Min: "16MiB", Doc: "How much memory the plugin may take, with all that it starts; one that takes more is ended, and started again."},
+	{Name: "max_series", Type: wire.TypeInt, Default: "100000", Min: "1", Doc: "How many series, combinations of a measurement and tags, the plugin may make while the daemon runs; points of further ones are refused."},
 }}

@@ -1,6 +1,10 @@
 package console
 
-import "time"
+import (
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/tally"
+)
 
 // Status is what the daemon says of itself. Times are RFC 3339 in UTC; durations are seconds.
 type Status struct {
@@ -33,6 +37,14 @@ type Plugin struct {
 	RefusedReason string `json:"refused_reason,omitempty"`
 	DroppedFields uint64 `json:"dropped_fields"`
 	SkippedTicks  uint64 `json:"skipped_ticks"`
+	// DroppedPoints the plugin has dropped itself, because nobody took them in time, since its session began.
+	DroppedPoints uint64 `json:"dropped_points"`
+	// LostLines of its log were dropped or cut.
+	LostLines uint64 `json:"lost_lines"`
+	// Reasons are why points were refused or fields left out, Ends why processes of the plugin have ended: the most
+	// frequent first.
+	Reasons []tally.Entry `json:"reasons,omitempty"`
+	Ends    []tally.Entry `json:"ends,omitempty"`
 }
 
 // Queue is what waits on disk for InfluxDB.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/tally"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -22,12 +25,15 @@ type Source struct {
 	pipeline *Pipeline
 	logger   hclog.Logger
 
-	mu      sync.Mutex
-	tags    []point.Tag
-	point   point.Point
-	counts  Counts
-	logged  time.Time // when a refusal was logged last
-	refused uint64    // since then
+	mu     sync.Mutex
+	tags   []point.Tag
+	point  point.Point
+	counts Counts
+	// contract is what the points are held against; reasons are why some were refused, or fields of them left out.
+	contract contract
+	reasons  tally.Tally
+	logged   time.Time // when a refusal was logged last
+	refused  uint64    // since then
 }
 
 // Counts say what became of a plugin's points.
@@ -39,6 +45,8 @@ type Counts struct {
 	LastReason string
 	// DroppedFields had no finite value.
 	DroppedFields uint64
+	// Reasons are why points were refused, or fields of them left out that the manifest does not declare.
+	Reasons []tally.Entry
 }
 
 // Source returns the intake of a plugin whose points get these tags, unless they have them.
@@ -50,6 +58,12 @@ func (p *Pipeline) Source(tags []point.Tag, logger hclog.Logger) *Source {
 func (s *Source) SetTags(tags []point.Tag) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !slices.EqualFunc(s.tags, tags, func(a, b point.Tag) bool {
+		return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value)
+	}) {
+		// Each series becomes another one.
+		s.contract.forget()
+	}
 	s.tags = tags
 }
 
@@ -57,7 +71,9 @@ func (s *Source) SetTags(tags []point.Tag) {
 func (s *Source) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	counts := s.counts
+	counts.Reasons = s.reasons.Top()
+	return counts
 }
 
 // Take stores points that are encoded as in a batch. done is called once they are on disk.
@@ -95,6 +111,7 @@ func (s *Source) blocks(points [][]byte) (blocks []block, refused []*wire.Refusa
 		lines, err := s.appendPoint(current.lines, raw)
 		if err != nil {
 			s.counts.LastReason = err.Error()
+			s.reasons.Add(err.Error())
 			refused = append(refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
 			continue
 		}
@@ -123,6 +140,13 @@ func (s *Source) appendPoint(lines, raw []byte) ([]byte, error) {
 	s.counts.DroppedFields += uint64(dropped)
 	if err != nil {
 		return nil, err
+	}
+	leftOut, err := s.contract.hold(&s.point)
+	if err != nil {
+		return nil, err
+	}
+	if leftOut != nil {
+		s.reasons.Add("left out a field: " + leftOut.Error())
 	}
 	return appendLine(lines, s.point.AppendLine), nil
 }

@@ -2,6 +2,7 @@ package point
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -46,6 +47,9 @@ func (p *Point) appendSeries(dst []byte) []byte {
 	return dst
 }
 
+// longText is from how many bytes on it pays to know beforehand how long a text gets.
+const longText = 4 << 10
+
 // The characters that line protocol wants a backslash before.
 const (
 	measurementSpecial = ", "
@@ -54,6 +58,14 @@ const (
 )
 
 func appendEscaped(dst, text []byte, special string) []byte {
+	if len(text) > longText {
+		// Room is made once: growing again and again would leave several times as much garbage.
+		n := len(text)
+		for _, c := range []byte(special) {
+			n += bytes.Count(text, []byte{c})
+		}
+		dst = slices.Grow(dst, n)
+	}
 	for {
 		i := bytes.IndexAny(text, special)
 		if i < 0 {

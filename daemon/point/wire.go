@@ -19,6 +19,9 @@ const (
 	fieldKey, fieldFloat, fieldInt, fieldUint, fieldBool, fieldString, end = 1, 2, 3, 4, 5, 6, 7
 )
 
+// MaxPoints is how many points a batch may have: what is refused costs more than what is sent.
+const MaxPoints = 10_000
+
 // Batch is a message of a session. Its points are still as they were sent: each is read by itself with Unmarshal.
 type Batch struct {
 	Seq    uint64
@@ -39,6 +42,9 @@ func ParseBatch(msg []byte) (Batch, error) {
 		case num == batchSeq && v.kind == protowire.VarintType:
 			b.Seq = v.bits
 		case num == batchPoints && v.kind == protowire.BytesType:
+			if len(b.Points) == MaxPoints {
+				return fmt.Errorf("it has more than %d points", MaxPoints)
+			}
 			b.Points = append(b.Points, v.bytes)
 		case num == batchBeat && v.kind == protowire.BytesType:
 			b.Beat = new(wire.Beat)

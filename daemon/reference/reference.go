@@ -148,9 +148,16 @@ func emitted(b *strings.Builder, m wire.Measurement) {
 		}
 		b.WriteString("\n")
 	}
+	if len(m.Fields) == 0 {
+		b.WriteString("Its fields can not be named beforehand.\n")
+		return
+	}
 	table(b, "field", "type", "unit", "meaning")
 	for _, f := range m.Fields {
 		row(b, "`"+f.Name+"`", string(f.Type), f.Unit, f.Doc)
+	}
+	if m.Open {
+		b.WriteString("\nThere may be further fields, which can not be named beforehand.\n")
 	}
 }
 

@@ -66,12 +66,13 @@ func (c *Catalog) Names() []string {
 
 // Manifest asks the plugin for its description. The same program, by its SHA256, is asked once.
 func (c *Catalog) Manifest(source string) (*wire.Manifest, error) {
-	m, _, err := c.Inspect(source)
+	m, _, err := c.Inspect(source, nil)
 	return m, err
 }
 
-// Inspect returns the description of the plugin and the SHA256 of its program.
-func (c *Catalog) Inspect(source string) (m *wire.Manifest, sum string, err error) {
+// Inspect returns the description of the plugin and the SHA256 of its program. The plugin is asked as the account: one that
+// has a user of its own is never run as the daemon's.
+func (c *Catalog) Inspect(source string, as *process.Account) (m *wire.Manifest, sum string, err error) {
 	path := c.Path(source)
 	info, err := os.Stat(path)
 	switch {
@@ -94,7 +95,7 @@ func (c *Catalog) Inspect(source string) (m *wire.Manifest, sum string, err erro
 	if m, ok := c.manifests[program.sum]; ok {
 		return m, program.sum, nil
 	}
-	if m, err = describe(program); err != nil {
+	if m, err = describe(program, as); err != nil {
 		return nil, "", fmt.Errorf("the plugin %s did not describe itself: %w", path, err)
 	}
 	c.manifests[program.sum] = m
@@ -109,14 +110,14 @@ func (missingPlugin) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Validate asks the plugin what is wrong with the configuration of an instance that its schema can not say. It returns
 // an error if the plugin did not answer.
-func (c *Catalog) Validate(source string, config []byte) ([]*wire.Problem, error) {
+func (c *Catalog) Validate(source string, config []byte, as *process.Account) ([]*wire.Problem, error) {
 	path := c.Path(source)
 	program, err := openProgram(path)
 	if err != nil {
 		return nil, err
 	}
 	defer program.close()
-	out, err := ask(program, wire.ValidateCommand, config)
+	out, err := ask(program, wire.ValidateCommand, config, as)
 	if err != nil {
 		return nil, fmt.Errorf("the plugin %s did not check its configuration: %w", path, err)
 	}
@@ -127,13 +128,17 @@ func (c *Catalog) Validate(source string, config []byte) ([]*wire.Problem, error
 	return problems, nil
 }
 
-// ask runs a command of the plugin and returns what it prints: without an environment, and not for long.
-func ask(p *program, command string, input []byte) ([]byte, error) {
+// ask runs a command of the plugin and returns what it prints: without an environment, and not for long. Who is not root
+// can not ask as another and does it as himself.
+func ask(p *program, command string, input []byte, as *process.Account) ([]byte, error) {
 	path := p.path
 	out, errOut := limitedBuffer{limit: maxAnswer}, limitedBuffer{limit: 4096}
 	cmd := p.command(command)
 	cmd.Env = []string{}
 	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		as.Use(cmd)
+	}
 	if input != nil {
 		cmd.Stdin = bytes.NewReader(input)
 	}
@@ -169,9 +174,9 @@ func ask(p *program, command string, input []byte) ([]byte, error) {
 }
 
 // describe runs the plugin for its manifest.
-func describe(p *program) (*wire.Manifest, error) {
+func describe(p *program, as *process.Account) (*wire.Manifest, error) {
 	path := p.path
-	out, err := ask(p, wire.DescribeCommand, nil)
+	out, err := ask(p, wire.DescribeCommand, nil, as)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ func TestAPluginIsAskedWhatIsWrongWithAConfiguration(t *testing.T) {
 	catalog, plugin := script(t, `test "$1" = validate && test -z "$SECRET_OF_THE_DAEMON" || exit 1
 read -r config
 test "$config" = '{"a":1}' && echo '[{"path":["target","0","url"],"summary":"no scheme","detail":"Give it one."}]'`)
-	problems, err := catalog.Validate(plugin, []byte(`{"a":1}`+"\n"))
+	problems, err := catalog.Validate(plugin, []byte(`{"a":1}`+"\n"), nil)
 	if err != nil || len(problems) != 1 {
 		t.Fatalf("%v, %v", problems, err)
 	}
@@ -33,7 +33,7 @@ func TestAPluginThatDoesNotCheckAConfigurationIsReported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			catalog, plugin := script(t, tc.body)
-			_, err := catalog.Validate(plugin, []byte(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`))
+			_, err := catalog.Validate(plugin, []byte(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`), nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "did not check its configuration") {
 				t.Errorf("error %v, want it to contain %q", err, tc.want)
 			}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,10 @@ type child struct {
 	cmd    *exec.Cmd
 	log    *logReader
 	stdout *io.PipeReader // what go-plugin sees: the handshake line
+	// nice is nil for that of the daemon, memoryLimit 0 for none.
+	nice        *int
+	memoryLimit int64
+	exceeded    atomic.Pointer[error] // set when the plugin was killed for its memory
 
 	readers sync.WaitGroup
 
@@ -73,21 +78,24 @@ func (c *child) Start(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.nice != nil {
+		if err := started.Renice(*c.nice); err != nil {
+			_ = started.Signal(syscall.SIGKILL)
+			<-started.Done()
+			return unfit{fmt.Errorf("giving the plugin nice = %d, which only root may do below that of the daemon: %w", *c.nice, err)}
+		}
+	}
 	c.process = started
 	lifeline, stdout, stderr := pipes[1], pipes[2], pipes[4]
 	pipes[1], pipes[2], pipes[4] = nil, nil, nil
 
+	if c.memoryLimit > 0 {
+		c.readers.Go(func() { c.watchMemory(started, c.memoryLimit) })
+	}
 	handshake, toGoPlugin := io.Pipe()
 	c.stdout = handshake
-	c.readers.Add(2)
-	go func() {
-		defer c.readers.Done()
-		c.readStdout(stdout, toGoPlugin)
-	}()
-	go func() {
-		defer c.readers.Done()
-		c.log.read(stderr)
-	}()
+	c.readers.Go(func() { c.readStdout(stdout, toGoPlugin) })
+	c.readers.Go(func() { c.log.read(stderr) })
 	go func() {
 		<-started.Done()
 		// The end of the process is the end of the handshake, if there was none, and soon of its output.
@@ -105,7 +113,7 @@ func (c *child) Start(context.Context) error {
 
 // readStdout passes the handshake line on and logs every other line.
 func (c *child) readStdout(stdout io.Reader, handshake *io.PipeWriter) {
-	lines := bufio.NewReaderSize(stdout, maxLine)
+	lines := bufio.NewReaderSize(&pacedReader{from: stdout}, maxLine)
 	passed := false
 	for {
 		line, more, err := lines.ReadLine()

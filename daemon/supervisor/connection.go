@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,8 +31,10 @@ const (
 	killGrace = 500 * time.Millisecond
 	// dumpGrace is how long a plugin that hangs may take to print where.
 	dumpGrace = time.Second
+	// transportWindow is how much of a message may be under way before it is read.
+	transportWindow = 256 << 10
 	// maxBatch is the longest message that a plugin may send.
-	maxBatch = 4 << 20
+	maxBatch = 2 << 20
 )
 
 // inherited are the variables of the daemon's environment that a plugin gets. All others, which may hold secrets, it
@@ -55,15 +58,15 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	defer program.close()
 	if spec.SHA256 != "" && program.sum != spec.SHA256 {
 		if spec.Pinned {
-			return nil, fmt.Errorf("the program %s has changed: its SHA256 is %s, and the lock file has %s; if that is meant, run `vedette plugin lock`", spec.Path, program.sum, spec.SHA256)
+			return nil, unfit{fmt.Errorf("the program %s has changed: its SHA256 is %s, and the lock file has %s; if that is meant, run `vedette plugin lock`", spec.Path, program.sum, spec.SHA256)}
 		}
 		log.logger.Warn("the plugin's program has changed since the configuration was read; reload to check the configuration against it", "program", spec.Path)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("sweeping the run directory of the plugin: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making a run directory for the plugin: %w", err)
+	if err := give(dir, spec.Account); err != nil {
+		return nil, err
 	}
 	cert, certPEM, err := wire.NewCertificate()
 	if err != nil {
@@ -71,7 +74,9 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	}
 	cmd := program.command()
 	cmd.Dir = dir
+	spec.Account.Use(cmd)
 	c := &connection{child: newChild(cmd, log), dir: dir}
+	c.child.nice, c.child.memoryLimit = spec.Nice, spec.MemoryLimit
 	c.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Protocol: {"plugin": clientPlugin{}}},
@@ -82,11 +87,15 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 		StartTimeout:     startTimeout,
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
 		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatch))},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatch)),
+			// With sizes of its own gRPC lets them grow to 16 MiB.
+			grpc.WithStaticStreamWindowSize(transportWindow), grpc.WithStaticConnWindowSize(transportWindow),
+		},
 		RunnerFunc: func(_ hclog.Logger, template *exec.Cmd, _ string) (runner.Runner, error) {
 			// The run directory serves one plugin alone, and a socket's path has to be short: go-plugin's own directory
 			// in it is not needed.
-			cmd.Env = append(append(environment(spec.Env), template.Env...), goplugin.EnvUnixSocketDir+"="+dir, wire.ClientCertVariable+"="+string(certPEM))
+			cmd.Env = append(append(environment(spec), template.Env...), goplugin.EnvUnixSocketDir+"="+dir, wire.ClientCertVariable+"="+string(certPEM))
 			return c.child, nil
 		},
 	})
@@ -105,7 +114,10 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, fmt.Errorf("starting the plugin %s: %w", spec.Path, c.whyNotStarted(err, log.tail()))
+	if over := c.child.overLimit(); over != nil {
+		return nil, over
+	}
+	return nil, fmt.Errorf("starting the plugin %s: %w", spec.Path, c.whyNotStarted(denied(spec, err), log.tail()))
 }
 
 // whyNotStarted says what kept a plugin from shaking hands: its own end is the best answer.
@@ -133,15 +145,21 @@ func (c *connection) whyNotStarted(err error, tail string) error {
 }
 
 // environment is what the plugin's process gets to see: little of the daemon's, and what the configuration says.
-func environment(extra map[string]string) []string {
+func environment(spec Spec) []string {
 	env := []string{}
 	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		env = append(env, name+"="+extra[name])
+	if !spec.Account.Own() {
+		env = append(env, "HOME="+spec.Account.Home)
+	}
+	if spec.MemoryLimit > 0 {
+		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(spec.MemoryLimit/100*goMemoryPercent, 10))
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Env)) {
+		env = append(env, name+"="+spec.Env[name])
 	}
 	return env
 }

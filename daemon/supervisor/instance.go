@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/vedette-monitor/vedette/daemon/backoff"
+	"github.com/vedette-monitor/vedette/daemon/process"
+	"github.com/vedette-monitor/vedette/daemon/tally"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -52,6 +54,10 @@ type State struct {
 	Restarts int
 	// Beat is the last sign of life of the present session, if there was one.
 	Beat *wire.Beat
+	// Ends are why its processes have ended, but for those that were asked to.
+	Ends []tally.Entry
+	// LostLines is how many lines of its log were dropped or cut.
+	LostLines uint64
 }
 
 // Spec says how to run a plugin.
@@ -63,7 +69,13 @@ type Spec struct {
 	SHA256 string
 	Pinned bool
 	// Ticks says that the plugin is a collector.
-	Ticks             bool
+	Ticks bool
+	// Account is the user that the process runs as; nil for the daemon's.
+	Account *process.Account
+	// Nice is nil for that of the daemon.
+	Nice *int
+	// MemoryLimit is how many bytes the plugin may take, with all that it starts; 0 for any number.
+	MemoryLimit       int64
 	Env               map[string]string
 	Interval, Timeout time.Duration
 	// Config is the configuration as JSON.
@@ -79,17 +91,28 @@ type instance struct {
 	level            string
 	version          string
 
+	lostLines atomic.Uint64
+
 	mu    sync.Mutex
 	state State
+	ends  tally.Tally
 }
 
 func (i *instance) current() State {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.state
+	st := i.state
+	st.Ends, st.LostLines = i.ends.Top(), i.lostLines.Load()
+	return st
 }
 
+// maxCause bounds how much a plugin can say of its own end.
+const maxCause = 16 << 10
+
 func (i *instance) set(phase Phase, cause string) {
+	if len(cause) > maxCause {
+		cause = strings.ToValidUTF8(cause[:maxCause], "") + " …"
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.state.Phase, i.state.Cause, i.state.Since = phase, cause, time.Now()
@@ -157,9 +180,11 @@ func (i *instance) run(ctx context.Context) {
 		}
 		phase, pause := Backoff, wait.Next()
 		var config problems
-		if errors.As(err, &config) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
+		var hopeless unfit
+		if errors.As(err, &config) || errors.As(err, &hopeless) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
 			phase, pause = Failed, failedRetry
 		}
+		i.ended(err)
 		i.set(phase, err.Error())
 		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
 		select {
@@ -172,10 +197,22 @@ func (i *instance) run(ctx context.Context) {
 	}
 }
 
+// ended counts an end by its reason: what comes after the first line is what the plugin itself said.
+func (i *instance) ended(err error) {
+	reason, _, _ := strings.Cut(err.Error(), "\n")
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ends.Add(reason)
+}
+
 // live runs one process from its start to its end. The error says why it ended.
 func (i *instance) live(ctx context.Context) error {
 	i.set(Starting, "")
+	if err := give(i.stateDir, i.spec.Account); err != nil {
+		return err
+	}
 	log := newLogReader(i.logger)
+	log.lost = &i.lostLines
 	conn, err := launch(ctx, i.spec, i.runDir, log)
 	if err != nil {
 		return err
@@ -191,6 +228,9 @@ func (i *instance) live(ctx context.Context) error {
 
 	if err := i.configure(ctx, conn); err != nil {
 		conn.kill()
+		if over := conn.child.overLimit(); over != nil {
+			return over
+		}
 		return err
 	}
 	i.set(Ready, "")
@@ -211,6 +251,9 @@ func (i *instance) live(ctx context.Context) error {
 		conn.dump()
 	}
 	conn.kill()
+	if over := conn.child.overLimit(); over != nil {
+		return over
+	}
 	if exit := conn.child.process.Err(); exit != nil && !errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w (%w)", err, exit)
 	}
@@ -221,9 +264,6 @@ func (i *instance) live(ctx context.Context) error {
 }
 
 func (i *instance) configure(ctx context.Context, conn *connection) error {
-	if err := os.MkdirAll(i.stateDir, 0o700); err != nil {
-		return fmt.Errorf("making the plugin's state directory: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	answer, err := conn.Configure(ctx, &wire.ConfigureRequest{

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -23,6 +24,9 @@ const (
 	stackLines = 5000
 	tailLines  = 50
 	tailLength = 500
+	// paceBytes is how much of a plugin's output is read within paceTime: one that writes without end waits for the reader,
+	// and does not take a processor for itself.
+	paceBytes = 1 << 20
 )
 
 // deaths are how a dying Go program begins what it prints: all that follows is of its stacks.
@@ -33,6 +37,8 @@ var deaths = []string{"panic: ", "fatal error: ", "SIGQUIT: quit"}
 // a value has the type that its key promises, not that there are few lines or short ones.
 type logReader struct {
 	logger hclog.Logger
+	// lost counts lines that were dropped or cut.
+	lost *atomic.Uint64
 
 	mu      sync.Mutex
 	second  int64 // of the rate limit
@@ -42,11 +48,13 @@ type logReader struct {
 	panics  bool // a panic has begun: what follows is its stack
 }
 
-func newLogReader(logger hclog.Logger) *logReader { return &logReader{logger: logger} }
+func newLogReader(logger hclog.Logger) *logReader {
+	return &logReader{logger: logger, lost: new(atomic.Uint64)}
+}
 
 // read logs every line until the end of r, or an error such as its deadline.
 func (l *logReader) read(r io.Reader) {
-	lines := bufio.NewReaderSize(r, maxLine)
+	lines := bufio.NewReaderSize(&pacedReader{from: r}, maxLine)
 	for {
 		line, more, err := lines.ReadLine()
 		if err != nil {
@@ -54,6 +62,7 @@ func (l *logReader) read(r io.Reader) {
 			return
 		}
 		if more {
+			l.lost.Add(1)
 			l.text(hclog.Info, clean(string(line))+" … (the rest of a long line was dropped)")
 		} else {
 			l.line(line)
@@ -124,7 +133,7 @@ func (l *logReader) admit(level hclog.Level, message string) bool {
 		if len(l.last) == tailLines {
 			l.last = slices.Delete(l.last, 0, 1)
 		}
-		l.last = append(l.last, message[:min(len(message), tailLength)])
+		l.last = append(l.last, strings.Clone(message[:min(len(message), tailLength)]))
 	}
 	if level < l.logger.GetLevel() {
 		return false
@@ -139,6 +148,7 @@ func (l *logReader) admit(level hclog.Level, message string) bool {
 	}
 	if l.lines++; l.lines > limit {
 		l.dropped++
+		l.lost.Add(1)
 		return false
 	}
 	return true
@@ -166,6 +176,27 @@ func (l *logReader) tail() string {
 		last = last[i:]
 	}
 	return strings.Join(last, "\n")
+}
+
+// pacedReader reads no more than paceBytes within paceTime.
+type pacedReader struct {
+	from  io.Reader
+	since time.Time
+	read  int
+}
+
+// Read implements io.Reader.
+func (p *pacedReader) Read(b []byte) (int, error) {
+	if p.read >= paceBytes {
+		time.Sleep(paceTime - time.Since(p.since))
+		p.read = 0
+	}
+	if p.read == 0 {
+		p.since = time.Now()
+	}
+	n, err := p.from.Read(b)
+	p.read += n
+	return n, err
 }
 
 // clean makes text from a plugin safe to print on a terminal, on one line.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,31 @@ func (p *testPlugin) Collect(_ context.Context, out sdk.Emitter) error {
 		fmt.Fprintln(os.NewFile(2, "stderr"), `{"@message":1}`)
 	case "environment":
 		out.Emit(sdk.NewPoint("environment").String("v", strings.Join(os.Environ(), " ")).Int("pid", int64(os.Getpid())))
+	case "grow":
+		out.Emit(sdk.NewPoint("growing").Int("v", 1))
+		var kept [][]byte
+		for range 1 << 10 {
+			page := make([]byte, 1<<20)
+			for i := range page {
+				page[i] = byte(i)
+			}
+			kept = append(kept, page)
+			time.Sleep(2 * time.Millisecond)
+		}
+		runtime.KeepAlive(kept)
+	case "growing child":
+		// What tail has read it keeps until the end.
+		if err := exec.Command("sh", "-c", "head -c 1000000000 /dev/zero | tail").Run(); err != nil {
+			return err
+		}
+	case "files":
+		who := fmt.Sprint(os.Getuid(), os.Getgid(), " ", os.Getenv("HOME"))
+		if err := os.WriteFile(filepath.Join(p.env.StateDir, "who"), []byte(who), 0o600); err != nil {
+			return err
+		}
+		if err := os.WriteFile("here", nil, 0o600); err != nil {
+			return err
+		}
 	case "junk":
 		// Written to the descriptors themselves, past what go-plugin has put in the place of os.Stdout.
 		stdout, stderr := os.NewFile(1, "stdout"), os.NewFile(2, "stderr")

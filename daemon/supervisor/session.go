@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 
-	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -50,80 +50,63 @@ type hung struct{ error }
 // errDrained says that the plugin has sent all that it had after it was asked to stop.
 var errDrained = errors.New("drained")
 
+// breach is the error of a plugin that breaks the protocol.
+func breach(format string, args ...any) error {
+	return fmt.Errorf("the plugin broke the protocol: "+format, args...)
+}
+
 // run speaks the session until the plugin ends it or breaks the rules. When ctx ends it asks the plugin to stop and
 // gives it time to drain: a clean end is errDrained.
 func (s *session) run(ctx context.Context) error {
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	stream, err := s.client.Session(streamCtx, grpc.ForceCodecV2(newRawCodec()))
 	if err != nil {
+		cancel()
 		return fmt.Errorf("opening the session: %w", err)
 	}
+	d := newDialogue(s)
+	var streaming sync.WaitGroup
+	defer streaming.Wait()
+	defer cancel()
 	messages := make(chan []byte)
-	ended := make(chan error, 1)
-	go func() { ended <- receive(streamCtx, stream, messages) }()
+	ended, untold := make(chan error, 1), make(chan error, 1)
+	streaming.Go(func() { ended <- receive(streamCtx, stream, messages) })
+	streaming.Go(func() { untold <- d.speak(streamCtx, stream) })
 
-	// The plugin keeps the window, or the session ends: so an acknowledgement always finds room.
-	acks := make(chan *wire.Ack, window)
-	inFlight, seq := 0, uint64(0)
-	heard := time.Now()
-	listened := heard
 	listening := time.NewTicker(beatInterval)
 	defer listening.Stop()
 	stop := ctx.Done()
 	var drain <-chan time.Time
 	for {
+		from := messages
+		if !d.listens() {
+			// What comes waits within gRPC, and then with the plugin.
+			from = nil
+		}
 		select {
-		case msg := <-messages:
-			heard = time.Now()
-			batch, err := point.ParseBatch(msg)
-			if err != nil {
+		case msg := <-from:
+			if err := d.message(msg); err != nil {
 				return err
 			}
-			if batch.Beat != nil {
-				s.beat(batch.Beat)
-				if err := s.checkTick(batch.Beat); err != nil {
-					return err
-				}
-			}
-			if batch.Seq == 0 {
-				continue
-			}
-			if seq++; batch.Seq != seq {
-				return fmt.Errorf("the plugin broke the protocol: batch %d came where %d was due", batch.Seq, seq)
-			}
-			if inFlight++; inFlight > window {
-				return fmt.Errorf("the plugin broke the protocol: more than %d batches without acknowledgement", window)
-			}
-			s.intake.Take(batch.Points, func(refused []*wire.Refusal) {
-				acks <- &wire.Ack{Seq: batch.Seq, Refused: refused}
-			})
-		case ack := <-acks:
-			inFlight--
-			if err := stream.Send(&wire.Control{Kind: &wire.Control_Ack{Ack: ack}}); err != nil {
-				return s.end(ctx, messages, ended, err)
-			}
+		case <-d.rest:
+			d.rested()
+		case t := <-d.acks:
+			d.acknowledge(t)
+		case c := <-d.told:
+			d.hears(c)
+		case err := <-untold:
+			return s.end(ctx, messages, ended, err)
 		case <-stop:
 			stop = nil
 			drain = time.After(drainTime)
-			if err := stream.Send(&wire.Control{Kind: &wire.Control_Stop{Stop: &wire.Stop{}}}); err != nil {
-				return s.end(ctx, messages, ended, err)
-			}
+			d.tell(&wire.Control{Kind: &wire.Control_Stop{Stop: &wire.Stop{}}})
 		case <-drain:
 			return fmt.Errorf("the plugin did not drain within %s", drainTime)
 		case err := <-ended:
 			return s.end(ctx, nil, nil, err)
 		case now := <-listening.C:
-			if now.Sub(listened) > 2*beatInterval {
-				// It was this process that stood still: what the plugin said meanwhile is yet to be heard.
-				heard = now
-			}
-			listened = now
-			switch since := time.Since(heard); {
-			case since > 3*beatInterval:
-				return hung{fmt.Errorf("the plugin gave no sign of life for %s", since.Round(time.Second))}
-			case since > 2*beatInterval:
-				s.quiet(since)
+			if err := d.signOfLife(now); err != nil {
+				return err
 			}
 		}
 	}

@@ -15,7 +15,8 @@ import (
 
 // Options say where the supervisor works.
 type Options struct {
-	// RunDir holds the plugins' sockets while they run; StateDir what they keep. Both belong to the supervisor alone.
+	// RunDir holds the plugins' sockets while they run; StateDir what they keep. Both belong to the supervisor alone, and
+	// the directories that they are in to the daemon: a plugin's user that is not the daemon's is let through them.
 	RunDir, StateDir string
 	Logger           hclog.Logger
 	// Version is the daemon's.

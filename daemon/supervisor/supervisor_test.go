@@ -321,7 +321,7 @@ func TestOnlyThePinnedProgramIsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	catalog := NewCatalog(filepath.Dir(program))
-	_, sum, err := catalog.Inspect(program)
+	_, sum, err := catalog.Inspect(program, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

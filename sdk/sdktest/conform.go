@@ -301,6 +301,9 @@ func (e *examination) emitsDeclared() (string, error) {
 func undeclared(declared map[string]wire.Measurement, p *wire.Point) (wrong []string) {
 	m, ok := declared[p.Measurement]
 	if !ok {
+		m, ok = declared[wire.AnyMeasurement]
+	}
+	if !ok {
 		return []string{"measurement " + p.Measurement}
 	}
 	if p.Time == 0 {
@@ -312,6 +315,7 @@ func undeclared(declared map[string]wire.Measurement, p *wire.Point) (wrong []st
 	for _, f := range p.Fields {
 		i := slices.IndexFunc(m.Fields, func(d wire.FieldSchema) bool { return d.Name == f.Key })
 		switch {
+		case i < 0 && m.Open:
 		case i < 0:
 			wrong = append(wrong, "field "+p.Measurement+"."+f.Key)
 		case m.Fields[i].Type != typeOf(f):

@@ -15,7 +15,7 @@ import (
 // Limits that a session gives to a plugin, as the daemon does.
 const (
 	window   = 8
-	maxBatch = 4 << 20
+	maxBatch = 2 << 20
 )
 
 // session is the daemon's side of a session, which notes every breach of the contract.

@@ -114,7 +114,13 @@ type Measurement struct {
 	Doc    string        `json:"doc"`
 	Tags   []TagSchema   `json:"tags,omitempty"`
 	Fields []FieldSchema `json:"fields"`
+	// Open says that the plugin can not name all fields beforehand: the daemon then takes those too that are not declared.
+	// An open measurement with the name AnyMeasurement stands for all that the plugin could not name either.
+	Open bool `json:"open,omitempty"`
 }
+
+// AnyMeasurement is the name of the measurement that describes all those which a plugin can not name beforehand.
+const AnyMeasurement = "*"
 
 // TagSchema describes a tag.
 type TagSchema struct {
@@ -153,4 +159,4 @@ type Command struct {
 
 // Reserved are the arguments that the daemon takes from every plugin block for itself, now or later. A plugin's schema has
 // none of them.
-var Reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit"}
+var Reserved = []string{"source", "enabled", "tags", "interval", "timeout", "env", "user", "nice", "memory_limit", "max_series"}

@@ -1,4 +1,4 @@
-// Ledger is a plugin that numbers its points and keeps the number up to which they are acknowledged. After its death it
+// Numbers is a plugin that numbers its points and keeps the number up to which they are acknowledged. After its death it
 // goes on with the next one: so in the end every number was acknowledged, and each must be stored, or set aside if it is
 // a poisoned one.
 package main
@@ -23,14 +23,14 @@ type config struct {
 	Final  sdk.Path `hcl:"final" doc:"File that then gets the last number that is acknowledged."`
 }
 
-type ledger struct {
+type numbers struct {
 	config
 	acked    string // file of the last number that is acknowledged
 	intended string // file of a number that was perhaps emitted, and no later one was
 }
 
 // Stream implements sdk.Streamer.
-func (l *ledger) Stream(ctx context.Context, out sdk.Stream) error {
+func (l *numbers) Stream(ctx context.Context, out sdk.Stream) error {
 	acked, err := load(l.acked)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (l *ledger) Stream(ctx context.Context, out sdk.Stream) error {
 }
 
 // emit emits points until the file stop appears and all that may have been emitted before were.
-func (l *ledger) emit(ctx context.Context, out sdk.Stream, emitted *atomic.Int64, intended int64) error {
+func (l *numbers) emit(ctx context.Context, out sdk.Stream, emitted *atomic.Int64, intended int64) error {
 	const step = 10 * time.Millisecond
 	tick := time.NewTicker(step)
 	defer tick.Stop()
@@ -107,7 +107,7 @@ func (l *ledger) emit(ctx context.Context, out sdk.Stream, emitted *atomic.Int64
 			if n > intended {
 				break
 			}
-			p := sdk.NewPoint("ledger").At(epoch.Add(time.Duration(n)*time.Microsecond)).Int("n", n)
+			p := sdk.NewPoint("numbers").At(epoch.Add(time.Duration(n)*time.Microsecond)).Int("n", n)
 			if l.Poison > 0 && n%int64(l.Poison) == 0 {
 				p.String("v", "poison")
 			} else {
@@ -143,13 +143,15 @@ func save(path string, n int64) error {
 
 func main() {
 	sdk.Serve(sdk.Plugin{
-		Name: "ledger", Version: "1.0.0", Doc: "Numbers its points and remembers which are acknowledged.",
+		Name: "numbers", Version: "1.0.0", Doc: "Numbers its points and remembers which are acknowledged.",
 		Measurements: []sdk.Measurement{{
-			Name: "ledger", Doc: "A numbered point.",
+			Name: "numbers", Doc: "A numbered point.",
+			// Otherwise the daemon would leave the poison out.
+			Open:   true,
 			Fields: []sdk.FieldSchema{{Name: "n", Type: "int", Doc: "its number, from 1"}, {Name: "v", Type: "float", Doc: "some value"}},
 		}},
-		New: sdk.New(func(c config, env sdk.Env) (*ledger, error) {
-			return &ledger{c, filepath.Join(env.StateDir, "acked"), filepath.Join(env.StateDir, "intended")}, nil
+		New: sdk.New(func(c config, env sdk.Env) (*numbers, error) {
+			return &numbers{c, filepath.Join(env.StateDir, "acked"), filepath.Join(env.StateDir, "intended")}, nil
 		}),
 	})
 }
