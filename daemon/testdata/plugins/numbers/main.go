@@ -146,9 +146,9 @@ func main() {
 		Name: "numbers", Version: "1.0.0", Doc: "Numbers its points and remembers which are acknowledged.",
 		Measurements: []sdk.Measurement{{
 			Name: "numbers", Doc: "A numbered point.",
-			// Otherwise the daemon would leave the poison out.
+			// The field v has two types, and so none that could be declared: the daemon would leave the other one out.
 			Open:   true,
-			Fields: []sdk.FieldSchema{{Name: "n", Type: "int", Doc: "its number, from 1"}, {Name: "v", Type: "float", Doc: "some value"}},
+			Fields: []sdk.FieldSchema{{Name: "n", Type: "int", Doc: "its number, from 1"}},
 		}},
 		New: sdk.New(func(c config, env sdk.Env) (*numbers, error) {
 			return &numbers{c, filepath.Join(env.StateDir, "acked"), filepath.Join(env.StateDir, "intended")}, nil
