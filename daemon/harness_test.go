@@ -23,7 +23,8 @@ import (
 // patience is far more than anything here may take.
 const patience = 60 * time.Second
 
-// programs is the directory that holds vedette, http-quality and influxd side by side, as an installation does.
+// programs is the directory that holds vedette, http-quality and influxd side by side, as an installation does. In
+// plain below it are the same without the race detector, and in tests plugins for tests.
 var programs string
 
 // TestMain builds the programs, so that the tests run what users run.
@@ -41,8 +42,16 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(programs) }()
-	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality"} {
-		build := exec.Command("go", "build", "-race", "-ldflags", "-X main.version=1.2.3-test", "-o", filepath.Join(programs, name), source)
+	for _, b := range [][]string{
+		{"-race", "-o", filepath.Join(programs, "vedette"), "."},
+		{"-race", "-o", filepath.Join(programs, "http-quality"), "../plugins/http-quality"},
+		// These are as they are installed: the race detector takes time and memory.
+		{"-o", filepath.Join(programs, "plain", "vedette"), "."},
+		{"-o", filepath.Join(programs, "plain", "http-quality"), "../plugins/http-quality"},
+		{"-o", filepath.Join(programs, "tests", "ledger"), "./testdata/plugins/ledger"},
+		{"-o", filepath.Join(programs, "tests", "hostile"), "./testdata/plugins/hostile"},
+	} {
+		build := exec.Command("go", append([]string{"build", "-ldflags", "-X main.version=1.2.3-test"}, b...)...)
 		if out, err := build.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("%s: %w\n%s", build, err, out)
 		}
@@ -51,8 +60,10 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := os.Symlink(influxd, filepath.Join(programs, "influxd")); err != nil {
-		return 0, err
+	for _, link := range []string{filepath.Join(programs, "influxd"), filepath.Join(programs, "plain", "influxd")} {
+		if err := os.Symlink(influxd, link); err != nil {
+			return 0, err
+		}
 	}
 	return m.Run(), nil
 }
