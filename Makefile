@@ -25,7 +25,7 @@ GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration
 
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: build run test lint generate bench fuzz vuln clean install test-packages
+.PHONY: build run test soak lint generate bench fuzz vuln clean install test-packages
 
 build: $(BIN)/influxd ## Build the daemon, the plugins and the private InfluxDB into bin/
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vedette ./daemon
@@ -50,6 +50,9 @@ run: build ## Build everything and run the daemon with config.hcl
 
 test: build test-packages ## Run all tests with the race detector
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -race -timeout 20m ./...
+
+soak: build test-packages ## Run the tests that do a thing again and again for long
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_SOAK=1 go test -race -v -timeout 60m -run '^TestSoak' ./... | grep -v '^?\|no tests to run'
 
 test-packages:
 	@missing=; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \

@@ -23,7 +23,8 @@ import (
 // patience is far more than anything here may take.
 const patience = 60 * time.Second
 
-// programs is the directory that holds vedette, http-quality and influxd side by side, as an installation does.
+// programs is the directory that holds vedette, http-quality and influxd side by side, as an installation does. In
+// plain below it are the same without the race detector, and in tests plugins for tests.
 var programs string
 
 // TestMain builds the programs, so that the tests run what users run.
@@ -41,8 +42,17 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(programs) }()
-	for name, source := range map[string]string{"vedette": ".", "http-quality": "../plugins/http-quality", "numbers": "./testdata/plugins/numbers"} {
-		build := exec.Command("go", "build", "-race", "-ldflags", "-X main.version=1.2.3-test", "-o", filepath.Join(programs, name), source)
+	for _, b := range [][]string{
+		{"-race", "-o", filepath.Join(programs, "vedette"), "."},
+		{"-race", "-o", filepath.Join(programs, "http-quality"), "../plugins/http-quality"},
+		// These are as they are installed: the race detector takes time and memory.
+		{"-o", filepath.Join(programs, "plain", "vedette"), "."},
+		{"-o", filepath.Join(programs, "plain", "http-quality"), "../plugins/http-quality"},
+		{"-o", filepath.Join(programs, "tests", "ledger"), "./testdata/plugins/ledger"},
+		{"-o", filepath.Join(programs, "tests", "hostile"), "./testdata/plugins/hostile"},
+		{"-o", filepath.Join(programs, "tests", "numbers"), "./testdata/plugins/numbers"},
+	} {
+		build := exec.Command("go", append([]string{"build", "-ldflags", "-X main.version=1.2.3-test"}, b...)...)
 		if out, err := build.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("%s: %w\n%s", build, err, out)
 		}
@@ -51,8 +61,10 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := os.Symlink(influxd, filepath.Join(programs, "influxd")); err != nil {
-		return 0, err
+	for _, link := range []string{filepath.Join(programs, "influxd"), filepath.Join(programs, "plain", "influxd")} {
+		if err := os.Symlink(influxd, link); err != nil {
+			return 0, err
+		}
 	}
 	return m.Run(), nil
 }
@@ -246,9 +258,6 @@ func (s *site) count(until time.Time) int64 {
 	n, _ := rows[0]["count"].Int()
 	return n
 }
-
-// soaking says whether the loops have their full length.
-func soaking() bool { return os.Getenv("VEDETTE_SOAK") != "" }
 
 // waitUntil waits for a condition.
 func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() bool) {

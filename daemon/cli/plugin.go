@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vedette-monitor/vedette/daemon/app"
+	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/reference"
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 func newPlugin(version string) *cobra.Command {
@@ -18,7 +22,7 @@ func newPlugin(version string) *cobra.Command {
 	}
 	dir := cmd.PersistentFlags().String("dir", "", "directory of the plugins; by default that of this program")
 	cmd.AddCommand(newPluginList(dir), newPluginDescribe(dir), newPluginDocs(dir), newPluginLock(),
-		newPluginNew(), newPluginTest(), newPluginRun(version))
+		newPluginNew(), newPluginTest(), newPluginRun(version), newPluginExec(dir))
 	return cmd
 }
 
@@ -28,28 +32,36 @@ func newPluginList(dir *string) *cobra.Command {
 		Short: "List the plugins that are installed",
 		Args:  cobra.NoArgs,
 	}
+	path := configFlag(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		catalog := app.Catalog(*dir)
 		type entry struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-			Doc     string `json:"doc"`
+			Name    string      `json:"name"`
+			Version string      `json:"version"`
+			Roles   []wire.Role `json:"roles"`
+			// Lock is what the lock file beside the configuration says of the program.
+			Lock string `json:"lock"`
+			Doc  string `json:"doc"`
+		}
+		lock, err := config.ReadLock(config.LockPath(*path))
+		if err != nil {
+			return err
 		}
 		list := []entry{}
 		var rows [][]string
 		for _, name := range catalog.Names() {
-			e := entry{Name: name}
-			m, err := catalog.Manifest(name)
+			e := entry{Name: name, Version: "-", Roles: []wire.Role{}, Lock: "-"}
+			m, sum, err := catalog.Inspect(name, nil)
 			if err != nil {
-				e.Version, e.Doc = "-", err.Error()
+				e.Doc = err.Error()
 			} else {
-				e.Version, e.Doc = m.Version, m.Doc
+				e.Version, e.Doc, e.Roles, e.Lock = m.Version, m.Doc, m.Roles, lockState(lock, m, sum)
 			}
 			list = append(list, e)
-			rows = append(rows, []string{e.Name, e.Version, e.Doc})
+			rows = append(rows, []string{e.Name, e.Version, cmp.Or(strings.Join(roleNames(e.Roles), ", "), "-"), e.Lock, e.Doc})
 		}
-		header := []string{"PLUGIN", "VERSION", "WHAT IT DOES"}
+		header := []string{"PLUGIN", "VERSION", "ROLES", "LOCK", "WHAT IT DOES"}
 		switch *output {
 		case asJSON:
 			return printJSON(cmd.OutOrStdout(), list)
@@ -59,6 +71,28 @@ func newPluginList(dir *string) *cobra.Command {
 		return printTable(cmd.OutOrStdout(), header, rows)
 	}
 	return cmd
+}
+
+// lockState says whether the program is the one that the lock file pins.
+func lockState(lock config.Lock, m *wire.Manifest, sum string) string {
+	locked, known := lock[m.Name]
+	switch want := locked.SHA256[config.Platform]; {
+	case !known:
+		return "not locked"
+	case want == "":
+		return "not locked for " + config.Platform
+	case want != sum:
+		return "locked to another, " + locked.Version
+	}
+	return "locked"
+}
+
+func roleNames(roles []wire.Role) []string {
+	var names []string
+	for _, r := range roles {
+		names = append(names, string(r))
+	}
+	return names
 }
 
 func newPluginDescribe(dir *string) *cobra.Command {

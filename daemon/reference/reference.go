@@ -10,7 +10,7 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// Plugin writes the reference of a plugin: its configuration, that of its channels, and what it emits.
+// Plugin writes the reference of a plugin: its configuration, that of its channels, what it emits, and its commands.
 func Plugin(w io.Writer, m *wire.Manifest) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Configuration of %s\n\n", m.Name)
@@ -25,6 +25,13 @@ func Plugin(w io.Writer, m *wire.Manifest) error {
 	for _, measurement := range m.Measurements {
 		b.WriteString("\n")
 		emitted(&b, measurement)
+	}
+	if len(m.Commands) > 0 {
+		fmt.Fprintf(&b, "\n### Commands of %s\n\n`vedette plugin exec %s -- COMMAND` runs them.\n\n", m.Name, m.Name)
+		table(&b, "command", "what it does")
+		for _, c := range m.Commands {
+			row(&b, "`"+c.Name+"`", c.Doc)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -36,6 +36,7 @@ MANIFEST = {
         {"name": "load15", "type": "float", "doc": "the same of a quarter of an hour"},
         {"name": "tasks", "type": "int", "doc": "all tasks, those that sleep included"},
     ]}],
+    "commands": [{"name": "show", "doc": "Prints what it would measure now."}],
 }
 
 
@@ -56,6 +57,19 @@ def collect(config, now):
     fields = [pb.Field(key=key, float=float(load) / cpus) for key, load in zip(("load1", "load5", "load15"), loads)]
     fields.append(pb.Field(key="tasks", int=int(tasks.split("/")[1])))
     return [pb.Point(measurement="load", time=now, fields=fields)]
+
+
+def show():
+    """The command of the manifest: `vedette plugin exec python-load -- show`. Returns the exit status, or an error."""
+    config = {"per_cpu": False}
+    if "VEDETTE_CONFIG_FD" in os.environ:  # there may be no block with a configuration
+        with open(int(os.environ["VEDETTE_CONFIG_FD"])) as passed:
+            config = json.load(passed)
+    for problem in check(config):
+        return problem.summary
+    for point in collect(config, time.time_ns()):
+        for field in point.fields:
+            print(field.key, getattr(field, field.WhichOneof("value")))
 
 
 # ---- The contract --------------------------------------------------------------------------------------------------
@@ -280,6 +294,8 @@ def die_with_daemon():
 if __name__ == "__main__":
     if sys.argv[1:] == ["describe"]:
         print(json.dumps(MANIFEST, indent=2))
+    elif sys.argv[1:3] == ["command", "show"]:
+        sys.exit(show())
     elif os.environ.get(COOKIE[0]) != COOKIE[1]:
         sys.exit("python-load is a plugin of Vedette, which starts it for a block of its configuration.")
     else:

@@ -67,6 +67,28 @@ func TestItsPointsAreTakenAndItStopsByItself(t *testing.T) {
 	r.StopDrained()
 }
 
+func TestItsCommandGetsTheConfigurationOnADescriptor(t *testing.T) {
+	t.Parallel()
+	program := build(t)
+	config, err := os.CreateTemp(t.TempDir(), "config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = config.Close() }()
+	if _, err := config.WriteAt([]byte(`{"file": "`+source(t)+`", "per_cpu": false}`), 0); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "command", "show")
+	cmd.Env, cmd.ExtraFiles = []string{"VEDETTE_CONFIG_FD=3"}, []*os.File{config}
+	out, err := cmd.Output()
+	if err != nil || string(out) != "load1 1.5\nload5 0.75\nload15 0.25\ntasks 456\n" {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+	if out, err := exec.Command(program, "command", "show").Output(); err != nil || !strings.HasPrefix(string(out), "load1 ") {
+		t.Errorf("without a configuration it printed %q, %v", out, err)
+	}
+}
+
 func TestItTicksOnAGridThatDoesNotDrift(t *testing.T) {
 	t.Parallel()
 	r := start(t, "interval = \"1s\"")

@@ -4,7 +4,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk"
@@ -19,12 +21,47 @@ func main() {
 			}
 			return &ledger{c, env}, nil
 		}),
+		Commands: []sdk.Command{
+			{Name: "show", Doc: "Prints what it was called with.", Run: show},
+			{Name: "exit", Doc: "Ends with the exit status that is given.", Run: exit},
+			{Name: "wait", Doc: "Waits for a signal, and says so.", Run: wait},
+		},
 		Measurements: []sdk.Measurement{{
 			Name: "ledger", Doc: "One point a number.",
 			Tags:   []sdk.TagSchema{{Name: "instance", Doc: "the block's label"}, {Name: "mark", Doc: "of the configuration"}},
 			Fields: []sdk.FieldSchema{{Name: "n", Type: "int", Doc: "nanoseconds since 1970: no number comes twice"}},
 		}},
 	})
+}
+
+func show(_ context.Context, call sdk.Call) error {
+	in, err := io.ReadAll(call.Stdin)
+	if err != nil {
+		return err
+	}
+	config := string(call.Config)
+	if call.Config == nil {
+		config = "none"
+	}
+	fmt.Fprintf(call.Stdout, "arguments %q, input %q, configuration %s, OWN=%s, user %d\n", call.Args, in, config, os.Getenv("OWN"), os.Getuid())
+	fmt.Fprintln(call.Stderr, "on standard error")
+	return nil
+}
+
+func exit(_ context.Context, call sdk.Call) error {
+	code, err := strconv.Atoi(call.Args[0])
+	if err != nil {
+		return err
+	}
+	os.Exit(code)
+	return nil
+}
+
+func wait(ctx context.Context, call sdk.Call) error {
+	fmt.Fprintln(call.Stdout, "waiting")
+	<-ctx.Done()
+	fmt.Fprintln(call.Stdout, "interrupted")
+	return nil
 }
 
 type config struct {
