@@ -31,6 +31,9 @@ func (a *App) Reload() console.Reload {
 	if cfg.Daemon != a.cfg.Daemon {
 		r.AtNextStart = append(r.AtNextStart, "daemon")
 	}
+	if cfg.Spool != a.cfg.Spool {
+		r.AtNextStart = append(r.AtNextStart, "spool")
+	}
 	if cfg.InfluxDB != a.cfg.InfluxDB {
 		r.AtNextStart = append(r.AtNextStart, "influxdb")
 	}
@@ -52,12 +55,12 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		if !p.Enabled {
 			continue
 		}
-		tags := stamp(p.Tags, cfg.Tags)
+		terms := pipeline.Terms{Tags: stamp(p.Tags, cfg.Tags), Records: p.Manifest.Records()}
 		s, ok := sources[p.Name]
 		if ok {
-			s.SetTags(tags)
+			s.SetTerms(terms)
 		} else {
-			s = a.pipe.Source(tags, a.logger.Named(p.Name))
+			s = a.pipe.Source(terms, a.logger.Named(p.Name))
 		}
 		a.sources[p.Name] = s
 		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -35,7 +34,7 @@ func BenchmarkTake(b *testing.B) {
 	for _, r := range raw {
 		size += len(r)
 	}
-	p := newPipeline(b, spool.Options{MaxBytes: 64 << 30})
+	p := newPipeline(b, Options{MaxBytes: 64 << 30})
 	s := p.testSource(tag("host", strings.Repeat("h", 16)), tag("isp", "ct"), tag("idc", "gz1"))
 	window := make(chan struct{}, 8)
 	b.SetBytes(int64(size))
