@@ -1,8 +1,8 @@
 package point
 
 import (
-	"bytes"
 	"strconv"
+	"unicode/utf8"
 )
 
 // AppendLine appends the point as one line of line protocol, without a newline at its end. The point must have passed
@@ -46,21 +46,44 @@ func (p *Point) appendSeries(dst []byte) []byte {
 	return dst
 }
 
-// The characters that line protocol wants a backslash before.
+// kind says where a byte is special.
+type kind uint8
+
+// The places where line protocol wants a backslash before a byte, and what no name may have or has to be looked at.
 const (
-	measurementSpecial = ", "
-	keySpecial         = ",= "
-	stringSpecial      = `"\`
+	measurementSpecial kind = 1 << iota
+	keySpecial
+	stringSpecial
+	controlCharacter
+	notASCII
 )
 
-func appendEscaped(dst, text []byte, special string) []byte {
-	for {
-		i := bytes.IndexAny(text, special)
-		if i < 0 {
-			return append(dst, text...)
+// kinds are those of each byte. Most texts are short and plain, so that one look at each byte is quicker than searches.
+var kinds = func() (k [256]kind) {
+	for c := range k {
+		switch {
+		case c < ' ':
+			k[c] = controlCharacter
+		case c >= utf8.RuneSelf:
+			k[c] = notASCII
 		}
-		dst = append(dst, text[:i]...)
-		dst = append(dst, '\\', text[i])
-		text = text[i+1:]
 	}
+	for special, characters := range map[kind]string{measurementSpecial: ", ", keySpecial: ",= ", stringSpecial: `"\`} {
+		for _, c := range []byte(characters) {
+			k[c] |= special
+		}
+	}
+	return k
+}()
+
+func appendEscaped(dst, text []byte, special kind) []byte {
+	from := 0
+	for i, c := range text {
+		if kinds[c]&special != 0 {
+			dst = append(dst, text[from:i]...)
+			dst = append(dst, '\\')
+			from = i
+		}
+	}
+	return append(dst, text[from:]...)
 }
