@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -109,7 +110,8 @@ func (p *packer) unpack(lines [][]byte, block, scratch []byte) ([][]byte, unpack
 	switch block[1] {
 	case codecNone:
 	case codecZstd:
-		start := len(scratch)
+		// The decoder would make room for each block anew.
+		start, scratch := len(scratch), slices.Grow(scratch, min(8*len(body), maxBlock))
 		all, err := p.decoder.DecodeAll(body, scratch)
 		if err != nil {
 			return lines, u, fmt.Errorf("unpacking a record of the spool: %w", err)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,13 @@ const (
 // TestMain lets the test binary play the daemon that gets killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimVariable); dir != "" {
+		if points, err := strconv.Atoi(os.Getenv(outageVariable)); err == nil {
+			if err := beSufferer(dir, points); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
 		if err := beVictim(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
