@@ -35,11 +35,6 @@ type delivery struct {
 	done    bool
 }
 
-// full says whether nothing more should join the delivery.
-func (d *delivery) full() bool {
-	return d.points >= deliveryPoints || d.size > deliveryBytes-blockBytes
-}
-
 // deliveries are those of a lane.
 type deliveries struct {
 	lane   *lane
@@ -182,12 +177,12 @@ func (u *deliveries) gather(ctx context.Context) (*delivery, error) {
 	u.hurryWith(hurry)
 	defer u.hurryWith(nil)
 	for {
-		if len(d.lines) > 0 && d.points+u.next.Points > deliveryPoints {
+		if len(d.lines) > 0 && d.points+u.next.Points > u.lane.full {
 			return d, nil
 		}
 		u.lane.unpack(d, u.next)
 		u.next = nil
-		if d.full() {
+		if d.points >= u.lane.full || d.size > deliveryBytes-blockBytes {
 			return d, nil
 		}
 		r, ok, err := u.lane.spool.TryRead()

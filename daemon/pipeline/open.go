@@ -100,6 +100,7 @@ func (p *Pipeline) openLane(dir string, o spool.Options, packer *packer, logger 
 	return &lane{
 		spool: s, logger: logger, packer: packer,
 		packFrom: 2 * o.SegmentBytes,
+		full:     deliveryPoints,
 		freed:    p.freed,
 		wake:     make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}, nil
