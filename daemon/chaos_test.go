@@ -54,9 +54,9 @@ const (
 // full or cut meanwhile: in the end exactly what was acknowledged is in InfluxDB, and exactly the poisoned points are
 // dead letters.
 func TestSoakChaosLosesNothingThatWasAcknowledged(t *testing.T) {
-	plan := chaos{daemonKills: 10, influxKills: 2, pluginKills: 4, fullSpool: 1, fullInflux: 1, cuts: 2}
-	if soak.Rounds(0, 1) == 1 {
-		plan = chaos{daemonKills: 100, influxKills: 6, pluginKills: 20, fullSpool: 5, fullInflux: 5, cuts: 10}
+	plan := chaos{
+		daemonKills: soak.Rounds(10, 100), influxKills: soak.Rounds(2, 6), pluginKills: soak.Rounds(4, 20),
+		fullSpool: soak.Rounds(1, 5), fullInflux: soak.Rounds(1, 5), cuts: soak.Rounds(2, 10),
 	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, seed))

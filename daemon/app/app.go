@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,10 +63,9 @@ type App struct {
 	plugins []config.Plugin
 	sources map[string]*pipeline.Source // by the plugin's name
 	self    *pipeline.Source            // of the daemon's own points
-	spool   *spool.Spool
 	pipe    *pipeline.Pipeline
 	influx  *embedded.Server // nil unless InfluxDB is embedded
-	writer  *influx.Writer   // nil until InfluxDB's address and token are known
+	writers []*influx.Writer // of samples and of records; none until InfluxDB's address and token are known
 	health  string           // the address of /healthz
 }
 
@@ -82,7 +82,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := a.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	defer func() { err = errors.Join(err, a.pipe.Close()) }()
 	// The run directory goes while the spool's lock still keeps others away.
 	defer func() { _ = os.RemoveAll(runDir(a.cfg.Daemon.DataDir)) }()
 	control, err := console.Control(ControlSocket(a.cfg.Daemon.DataDir), a, a.logger.Named("console"))
@@ -176,20 +176,19 @@ func (a *App) open() error {
 		return err
 	}
 	// The spool's lock is that of the whole data directory: a second daemon gets no further.
-	log := a.logger.Named("spool")
-	queue, repairs, err := spool.Open(filepath.Join(dir, "spool"), spool.Options{OnGap: func(g spool.Gap) { logGap(log, g) }})
+	pipe, err := pipeline.Open(filepath.Join(dir, "spool"), pipeline.Options{
+		MaxBytes: a.cfg.Spool.MaxSize, MinFree: a.cfg.Spool.MinFree, DropOldest: a.cfg.Spool.DropOldest, Window: supervisor.Window,
+	}, a.logger.Named("spool"))
 	if errors.Is(err, spool.ErrInUse) {
 		return fmt.Errorf("%w with daemon { data_dir = … }", err)
 	}
 	if err != nil {
 		return err
 	}
-	logRepairs(log, repairs)
 
 	// Nobody else knows the daemon yet, so nothing is locked.
-	a.spool = queue
-	a.pipe = pipeline.New(queue, a.logger.Named("pipeline"))
-	a.self = a.pipe.Source(nil, a.logger)
+	a.pipe = pipe
+	a.self = a.pipe.Source(pipeline.Terms{}, a.logger)
 	if a.cfg.InfluxDB.Embedded {
 		a.influx = embedded.New(embedded.Options{
 			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),
@@ -254,27 +253,43 @@ func (a *App) deliver(ctx context.Context) error {
 		return err
 	}
 	options.Reject = letters.Add
-	options.OnChange = a.logWay
-	writer, err := influx.NewWriter(options)
+	samples, err := a.newWriter(options)
 	if err != nil {
 		return errors.Join(err, letters.Close())
 	}
+	defer samples.Close()
+	options.Bucket = recordsBucket(options.Bucket)
+	records, err := a.newWriter(options)
+	if err != nil {
+		return errors.Join(err, letters.Close())
+	}
+	defer records.Close()
 	a.mu.Lock()
-	a.writer = writer
+	a.writers = []*influx.Writer{samples, records}
 	a.mu.Unlock()
-	err = a.pipe.Run(ctx, writer)
-	writer.Close()
+	err = a.pipe.Run(ctx, pipeline.Stores{Samples: samples, Records: records})
 	return errors.Join(err, letters.Close())
 }
 
-// logWay logs when the way to InfluxDB is cut, and when it is open again.
-func (a *App) logWay(c influx.Condition, lastError string) {
-	switch c {
-	case influx.Holding, influx.Misconfigured:
-		a.logger.Warn("InfluxDB takes no points; they wait on disk", "state", c, "error", lastError)
-	case influx.Connected:
-		a.logger.Info("InfluxDB takes points")
+// recordsBucket is where records go: the retention policy "records" of the database on 1.x, the bucket that 2.x maps to
+// it.
+func recordsBucket(bucket string) string {
+	database, _, _ := strings.Cut(bucket, "/")
+	return database + "/records"
+}
+
+// newWriter returns a writer that logs when the way to InfluxDB is cut, and when it is open again.
+func (a *App) newWriter(options influx.WriterOptions) (*influx.Writer, error) {
+	log := a.logger.With("bucket", options.Bucket)
+	options.OnChange = func(c influx.Condition, lastError string) {
+		switch c {
+		case influx.Holding, influx.Misconfigured:
+			log.Warn("InfluxDB takes no points; they wait on disk", "state", c, "error", lastError)
+		case influx.Connected:
+			log.Info("InfluxDB takes points")
+		}
 	}
+	return influx.NewWriter(options)
 }
 
 // announce closes ready when the daemon has come up.
@@ -294,7 +309,7 @@ func (a *App) announce(ctx context.Context) error {
 
 func (a *App) isUp() bool {
 	a.mu.Lock()
-	known := a.writer != nil
+	known := len(a.writers) > 0
 	a.mu.Unlock()
 	for _, name := range a.enabled() {
 		if phase := a.supervisor.State(name).Phase; phase == supervisor.Stopped || phase == supervisor.Starting {
@@ -302,23 +317,4 @@ func (a *App) isUp() bool {
 		}
 	}
 	return known
-}
-
-func logRepairs(log hclog.Logger, r spool.Repairs) {
-	if r.TornBytes > 0 {
-		log.Warn("cut off the end of the spool, which can not be read: what a crash left half written was never accepted, "+
-			"but if the disk is bad, these were the newest points",
-			"bytes", r.TornBytes, "copy", r.TornKept)
-	}
-	if r.CursorSlots > 0 {
-		log.Warn("the spool's cursor was damaged; some points are delivered again, which changes nothing", "slots", r.CursorSlots)
-	}
-	for _, g := range r.Gaps {
-		logGap(log, g)
-	}
-}
-
-func logGap(log hclog.Logger, g spool.Gap) {
-	log.Error("a part of the spool is damaged", "segment", g.Segment, "offset", g.Offset, "bytes", g.Bytes,
-		"lost_records", g.Records, "copy", g.Kept)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/pipeline"
+	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
 	"github.com/vedette-monitor/vedette/daemon/vitals"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -53,26 +54,43 @@ func (a *App) vitals(now time.Time) *vitals.Vitals {
 			v.Plugins = append(v.Plugins, pluginVitals(p.Name, p.Source, a.supervisor.State(p.Name), source.Counts(), now))
 		}
 	}
-	waiting := a.spool.Stats()
-	spooled := vitals.Spool{
-		Lane: "samples", Points: waiting.Points, Bytes: waiting.Bytes, DiskBytes: waiting.DiskBytes,
-		Syncs: waiting.Syncs, LastSync: waiting.LastSync, MaxSync: waiting.MaxSync, Lost: waiting.LostPoints,
+	waiting := a.pipe.Stats()
+	_, held := a.pipe.Held()
+	for _, l := range []struct {
+		name  string
+		stats spool.Stats
+	}{{samples, waiting.Samples}, {records, waiting.Records}} {
+		v.Spools = append(v.Spools, spoolVitals(l.name, l.stats, held != nil, now))
 	}
-	if !waiting.Oldest.IsZero() {
-		spooled.OldestAge = now.Sub(waiting.Oldest)
-	}
-	_, by := a.pipe.Held()
-	spooled.Held = by != nil
-	v.Spools = append(v.Spools, spooled)
-	if a.writer != nil {
-		way := a.writer.State()
-		v.Writes = append(v.Writes, vitals.Write{
-			Lane: "samples", State: string(way.Condition), Connected: way.Condition == influx.Connected,
-			Requests: way.Requests, Retries: way.Retries, Stored: way.Stored, Rejected: way.Rejected, Expired: way.Expired,
-			Latency: way.Latency,
-		})
+	for i, w := range a.writers {
+		v.Writes = append(v.Writes, writeVitals([]string{samples, records}[i], w.State()))
 	}
 	return v
+}
+
+// The names of the lanes, in the order of App.writers.
+const (
+	samples = "samples"
+	records = "records"
+)
+
+func spoolVitals(lane string, s spool.Stats, held bool, now time.Time) vitals.Spool {
+	v := vitals.Spool{
+		Lane: lane, Points: s.Points, Bytes: s.Bytes, DiskBytes: s.DiskBytes, Syncs: s.Syncs, LastSync: s.LastSync, MaxSync: s.MaxSync,
+		Lost: s.LostPoints, Dropped: s.Dropped.Points, Held: held,
+	}
+	if !s.Oldest.IsZero() {
+		v.OldestAge = now.Sub(s.Oldest)
+	}
+	return v
+}
+
+func writeVitals(lane string, way influx.State) vitals.Write {
+	return vitals.Write{
+		Lane: lane, State: string(way.Condition), Connected: way.Condition == influx.Connected,
+		Requests: way.Requests, Retries: way.Retries, Stored: way.Stored, Rejected: way.Rejected, Expired: way.Expired,
+		Latency: way.Latency,
+	}
 }
 
 func pluginVitals(name, program string, state supervisor.State, counts pipeline.Counts, now time.Time) vitals.Plugin {

@@ -31,6 +31,9 @@ func (a *App) Reload() console.Reload {
 	if cfg.Daemon != a.cfg.Daemon {
 		r.AtNextStart = append(r.AtNextStart, "daemon")
 	}
+	if cfg.Spool != a.cfg.Spool {
+		r.AtNextStart = append(r.AtNextStart, "spool")
+	}
 	if cfg.InfluxDB != a.cfg.InfluxDB {
 		r.AtNextStart = append(r.AtNextStart, "influxdb")
 	}
@@ -45,7 +48,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tags, a.plugins = cfg.Tags, cfg.Plugins
-	a.self.SetTags(stamp(nil, cfg.Tags))
+	a.self.SetTerms(pipeline.Terms{Tags: stamp(nil, cfg.Tags)})
 	sources := a.sources
 	a.sources = map[string]*pipeline.Source{}
 	var wanted []supervisor.Plugin
@@ -53,12 +56,12 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		if !p.Enabled {
 			continue
 		}
-		tags := stamp(p.Tags, cfg.Tags)
+		terms := pipeline.Terms{Tags: stamp(p.Tags, cfg.Tags), Records: p.Manifest.Records()}
 		s, ok := sources[p.Name]
 		if ok {
-			s.SetTags(tags)
+			s.SetTerms(terms)
 		} else {
-			s = a.pipe.Source(tags, a.logger.Named(p.Name))
+			s = a.pipe.Source(terms, a.logger.Named(p.Name))
 		}
 		s.SetContract(p.Manifest.Measurements, p.MaxSeries)
 		a.sources[p.Name] = s

@@ -3,11 +3,13 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/console"
 	"github.com/vedette-monitor/vedette/daemon/influx"
+	"github.com/vedette-monitor/vedette/daemon/spool"
 )
 
 // Status says how the daemon is.
@@ -35,12 +37,22 @@ func (a *App) Status() console.Status {
 	for _, p := range a.plugins {
 		st.Plugins = append(st.Plugins, a.pluginStatus(p))
 	}
-	waiting := a.spool.Stats()
-	st.Queue = console.Queue{Points: waiting.Points, Bytes: waiting.Bytes, DiskBytes: waiting.DiskBytes, Lost: waiting.LostPoints}
-	if !waiting.Oldest.IsZero() {
-		st.Queue.OldestAge = time.Since(waiting.Oldest).Seconds()
-	}
+	waiting := a.pipe.Stats()
+	st.Queue = console.Queue{MaxBytes: a.cfg.Spool.MaxSize, Samples: laneStatus(waiting.Samples), Records: laneStatus(waiting.Records)}
+	st.Queue.Add(st.Queue.Samples)
+	st.Queue.Add(st.Queue.Records)
 	return st
+}
+
+func laneStatus(s spool.Stats) console.Lane {
+	l := console.Lane{
+		Points: s.Points, Bytes: s.Bytes, DiskBytes: s.DiskBytes,
+		Lost: s.LostPoints, Dropped: s.Dropped.Points, DroppedBytes: s.Dropped.Bytes,
+	}
+	if !s.Oldest.IsZero() {
+		l.OldestAge = time.Since(s.Oldest).Seconds()
+	}
+	return l
 }
 
 func (a *App) pluginStatus(p config.Plugin) console.Plugin {
@@ -69,16 +81,27 @@ func (a *App) influxStatus() console.InfluxDB {
 			st.Since = server.Since.UTC()
 		}
 	}
-	if a.writer != nil {
-		way := a.writer.State()
-		st.Stored, st.Rejected, st.Expired = int(way.Stored), int(way.Rejected), int(way.Expired)
-		if way.Condition == influx.Holding || way.Condition == influx.Misconfigured {
-			st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError
-		} else if a.influx == nil {
-			st.State, st.Since = string(way.Condition), way.Since.UTC()
-		} else if way.Since.After(st.Since) {
-			st.Since = way.Since.UTC()
+	var way influx.State
+	for _, w := range a.writers {
+		state := w.State()
+		st.Stored += int(state.Stored)
+		st.Rejected += int(state.Rejected)
+		st.Expired += int(state.Expired)
+		if way.Condition == "" || badness(state.Condition) > badness(way.Condition) {
+			way = state
 		}
 	}
+	if way.Condition == influx.Holding || way.Condition == influx.Misconfigured {
+		st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError
+	} else if a.influx == nil && way.Condition != "" {
+		st.State, st.Since = string(way.Condition), way.Since.UTC()
+	} else if way.Since.After(st.Since) {
+		st.Since = way.Since.UTC()
+	}
 	return st
+}
+
+// badness orders conditions: of two ways to InfluxDB the one with the worse is told.
+func badness(c influx.Condition) int {
+	return slices.Index([]influx.Condition{influx.Idle, influx.Connected, influx.Holding, influx.Misconfigured}, c)
 }

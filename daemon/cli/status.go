@@ -76,14 +76,8 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
 	}
 	fmt.Fprintf(out, "          %d points stored, %d set aside, %d too old\n", st.InfluxDB.Stored, st.InfluxDB.Rejected, st.InfluxDB.Expired)
-	fmt.Fprintf(out, "Queue     %d points, %s", st.Queue.Points, size(st.Queue.Bytes))
-	if st.Queue.Points > 0 {
-		fmt.Fprintf(out, ", the oldest for %s", time.Duration(st.Queue.OldestAge*float64(time.Second)).Round(time.Millisecond))
-	}
-	if st.Queue.Lost > 0 {
-		fmt.Fprintf(out, "; %d points were lost to damage on disk", st.Queue.Lost)
-	}
-	fmt.Fprintf(out, "\nData      %s\n", st.DataDir)
+	printQueue(out, st.Queue)
+	fmt.Fprintf(out, "Data      %s\n", st.DataDir)
 	return nil
 }
 
@@ -123,6 +117,31 @@ func printReasons(out io.Writer, head string, reasons []tally.Entry) {
 			fmt.Fprintf(out, "      last: %s\n", printable(r.Last))
 		}
 	}
+}
+
+func printQueue(out io.Writer, q console.Queue) {
+	fmt.Fprintf(out, "Queue     %s", lane(q.Lane))
+	if q.Points > 0 {
+		fmt.Fprintf(out, "; %s of %s are in use", size(q.DiskBytes), size(q.MaxBytes))
+	}
+	fmt.Fprintln(out)
+	if q.Records.Points > 0 {
+		fmt.Fprintf(out, "          of these are records: %s\n", lane(q.Records))
+	}
+	if q.Lost > 0 {
+		fmt.Fprintf(out, "          %d points were lost to damage on disk\n", q.Lost)
+	}
+	if q.Dropped > 0 {
+		fmt.Fprintf(out, "          %d points were dropped because it was full, %d of them records: %s\n", q.Dropped, q.Records.Dropped, size(q.DroppedBytes))
+	}
+}
+
+func lane(l console.Lane) string {
+	s := fmt.Sprintf("%d points, %s", l.Points, size(l.Bytes))
+	if l.Points > 0 {
+		s += fmt.Sprintf(", the oldest for %s", time.Duration(l.OldestAge*float64(time.Second)).Round(time.Millisecond))
+	}
+	return s
 }
 
 // age is how long ago t was, in the two units that matter.

@@ -37,7 +37,10 @@ func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 			{Name: "http-quality", Version: "0.1.0", State: "running", Since: long, Pid: 8, Points: 12},
 			{Name: "x", State: "backoff", Since: long, Cause: "exit status 7\nboom", Refused: 3, RefusedReason: "no \x07fields", Restarts: 2},
 		},
-		Queue:    console.Queue{Points: 5, Bytes: 2048, OldestAge: 1.5},
+		Queue: console.Queue{
+			Lane:    console.Lane{Points: 5, Bytes: 2048, DiskBytes: 8192, OldestAge: 1.5, Lost: 7, Dropped: 600, DroppedBytes: 3 << 20},
+			Records: console.Lane{Points: 1, Bytes: 100, OldestAge: 0.25, Dropped: 2}, MaxBytes: 2 << 30,
+		},
 		InfluxDB: console.InfluxDB{URL: "http://127.0.0.1:8086", Bucket: "vedette", State: "holding", Since: long, Error: "refused\r", Stored: 1, Rejected: 2, Expired: 3},
 	}
 	var out strings.Builder
@@ -51,7 +54,9 @@ func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 		"x                      backoff  2d2h   -    0       3        2\n",
 		"x is in state backoff: exit status 7\ufffdboom\n", "3 points of x were refused; the last because no \ufffdfields\n",
 		"http://127.0.0.1:8086, bucket vedette: holding for 2d2h\n", "last error: refused\ufffd\n",
-		"1 points stored, 2 set aside, 3 too old\n", "5 points, 2 KiB, the oldest for 1.5s\n", "/var/lib/vedette\n",
+		"1 points stored, 2 set aside, 3 too old\n", "5 points, 2 KiB, the oldest for 1.5s; 8 KiB of 2 GiB are in use\n",
+		"of these are records: 1 points, 100 B, the oldest for 250ms\n", "7 points were lost to damage on disk\n",
+		"600 points were dropped because it was full, 2 of them records: 3 MiB\n", "/var/lib/vedette\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, out.String())

@@ -95,6 +95,16 @@ func (d *decoder) daemon(block *hcl.Block, base string) Daemon {
 	return cfg
 }
 
+func (d *decoder) spool(block *hcl.Block) Spool {
+	var v struct {
+		MaxSize  int64  `json:"max_size"`
+		MinFree  int64  `json:"min_free"`
+		WhenFull string `json:"when_full"`
+	}
+	d.body(block, spoolSchema).value.into(&v)
+	return Spool{MaxSize: v.MaxSize, MinFree: v.MinFree, DropOldest: v.WhenFull == whenFullDropOldest}
+}
+
 func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 	before, unknown := d.errors(), d.unknown
 	b := d.body(block, influxdbSchema)

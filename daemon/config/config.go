@@ -16,6 +16,7 @@ type Config struct {
 	// Tags are those of the vantage block, sorted by key: they go onto every point that does not have them itself.
 	Tags     []Tag
 	Daemon   Daemon
+	Spool    Spool
 	InfluxDB InfluxDB
 	// Plugins are in the order of the configuration.
 	Plugins []Plugin
@@ -35,6 +36,15 @@ type Daemon struct {
 	LogFormat string
 	// RequireLock refuses plugins that the lock file does not pin.
 	RequireLock bool
+}
+
+// Spool is the spool block: the bounds of what waits on disk for InfluxDB.
+type Spool struct {
+	// MaxSize bounds all of it; MinFree bytes of the disk are left to others.
+	MaxSize int64
+	MinFree int64
+	// DropOldest gives up the oldest points when there is no room, instead of holding plugins back.
+	DropOldest bool
 }
 
 // InfluxDB is the influxdb block: the private server if Embedded, and otherwise the one at URL.
@@ -126,7 +136,7 @@ func (d *decoder) result(src *source, cfg *Config) (*Config, Diagnostics) {
 // topLevel are the blocks of a configuration.
 var topLevel = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "variable", LabelNames: []string{"name"}}, {Type: "locals"},
-	{Type: "vantage"}, {Type: "daemon"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
+	{Type: "vantage"}, {Type: "daemon"}, {Type: "spool"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
 }}
 
 // single returns the blocks of these types, which may stand once.
@@ -148,9 +158,10 @@ func (d *decoder) single(top *hcl.BodyContent, types []string) map[string]*hcl.B
 
 func (d *decoder) config(top *hcl.BodyContent, base string, catalog func(string) Catalog) *Config {
 	cfg := &Config{}
-	single := d.single(top, []string{"vantage", "daemon", "influxdb"})
+	single := d.single(top, []string{"vantage", "daemon", "spool", "influxdb"})
 	cfg.Tags = d.vantage(single["vantage"])
 	cfg.Daemon = d.daemon(single["daemon"], base)
+	cfg.Spool = d.spool(single["spool"])
 	cfg.InfluxDB = d.influxdb(single["influxdb"])
 	d.requireLock = cfg.Daemon.RequireLock
 

@@ -251,6 +251,9 @@ plugin "second" {
 	if want := (InfluxDB{Embedded: true, Port: 8086, Retention: 32 * 24 * time.Hour, Bucket: "vedette"}); cfg.InfluxDB != want {
 		t.Errorf("influxdb is %+v, want %+v", cfg.InfluxDB, want)
 	}
+	if want := (Spool{MaxSize: 2 << 30, MinFree: 64 << 20}); cfg.Spool != want {
+		t.Errorf("spool is %+v, want %+v", cfg.Spool, want)
+	}
 	first, second := cfg.Plugins[0], cfg.Plugins[1]
 	if first.Source != "http-quality" || !first.Enabled || first.Interval != 90*time.Second || first.Timeout != 90*time.Second || first.Tags[0] != (Tag{"line", "backup"}) {
 		t.Errorf("first plugin is %+v", first)
@@ -261,6 +264,23 @@ plugin "second" {
 	want := `{"target":[{"ca_file":"` + dir + `/certs/ca.pem","expect":{"status":["2xx","3xx"]},"labels":{"app":"网上商城"},"name":"shop","timeout":10,"url":"https://shop.example.com/"}],"workers":64}`
 	if string(first.Config) != want {
 		t.Errorf("the plugin gets %s\nwant %s", first.Config, want)
+	}
+}
+
+func TestTheBoundsOfTheSpoolAreRead(t *testing.T) {
+	path := write(t, t.TempDir(), "config.hcl", `
+spool {
+  max_size  = "10GiB"
+  min_free  = "1GiB"
+  when_full = "drop_oldest"
+}
+`)
+	cfg, diags := load(t, path)
+	if cfg == nil {
+		t.Fatal(diags)
+	}
+	if want := (Spool{MaxSize: 10 << 30, MinFree: 1 << 30, DropOldest: true}); cfg.Spool != want {
+		t.Errorf("spool is %+v, want %+v", cfg.Spool, want)
 	}
 }
 

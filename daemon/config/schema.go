@@ -24,6 +24,7 @@ func Blocks() []Block {
 		{"vantage", "Where this daemon looks from. Every argument is a tag on every point; without `host` it is the name of the machine. " +
 			"Tags that people group by are `isp` and `idc`. At most once.", wire.Schema{}},
 		{"daemon", "The daemon itself. At most once.", daemonSchema},
+		{"spool", "What waits on disk until InfluxDB has it, in `spool/` below the data directory. At most once.", spoolSchema},
 		{"influxdb", "Where points go. Without this block it is the private InfluxDB. At most once.", influxdbSchema},
 		{"plugin", "`plugin \"NAME\" { … }` runs a plugin; any number of times. The label names the instance, and the program unless " +
 			"`source` does. These arguments are the daemon's; the others are the plugin's own.", pluginSchema},
@@ -55,6 +56,21 @@ var daemonSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "log_level", Type: wire.TypeString, Default: "info", OneOf: []string{"trace", "debug", "info", "warn", "error"}, Doc: "What is logged: this and what is worse."},
 	{Name: "log_format", Type: wire.TypeString, Default: "text", OneOf: []string{"text", "json"}, Doc: "Form of the log."},
 	{Name: "require_lock", Type: wire.TypeBool, Default: "false", Doc: "Refuse plugins that the lock file beside the configuration does not pin; see `vedette plugin lock`."},
+}}
+
+// What happens when there is no room in the spool.
+const (
+	whenFullWait       = "wait"
+	whenFullDropOldest = "drop_oldest"
+)
+
+var spoolSchema = wire.Schema{Attributes: []wire.Attribute{
+	{Name: "max_size", Type: wire.TypeSize, Default: "2GiB", Min: "64MiB", Doc: "The most that may wait, packed: a gigabyte holds some 40 million small points. " +
+		"An eighth of it is for records alone."},
+	{Name: "min_free", Type: wire.TypeSize, Default: "64MiB", Min: "1MiB", Doc: "What is left of the disk to others; samples leave a quarter more, to records."},
+	{Name: "when_full", Type: wire.TypeString, Default: whenFullWait, OneOf: []string{whenFullWait, whenFullDropOldest}, Doc: "`wait` holds plugins back " +
+		"until there is room: collectors skip ticks. `drop_oldest` gives up the oldest points, and counts them: samples first, and records only when " +
+		"no samples are left."},
 }}
 
 var influxdbSchema = wire.Schema{Attributes: []wire.Attribute{

@@ -130,7 +130,7 @@ func TestTheControlSocketIsItsUsersAloneAndTellsTheStatus(t *testing.T) {
 		Version: "1.2.3", Pid: 7, Started: time.Unix(1_700_000_000, 0).UTC(), Tags: map[string]string{"host": "网关"},
 		Plugins:  []Plugin{{Name: "p", State: "running", Since: time.Unix(1_700_000_001, 5).UTC(), Points: 1 << 60}},
 		Problem:  "disk \"full\"\n",
-		Queue:    Queue{Points: 3, OldestAge: 1.5},
+		Queue:    Queue{Lane: Lane{Points: 3, OldestAge: 1.5}, Records: Lane{Points: 1}},
 		InfluxDB: InfluxDB{URL: "http://127.0.0.1:8086", Stored: 9},
 	}
 	path, _ := control(t, &subject{status: want})

@@ -47,14 +47,36 @@ type Plugin struct {
 	Ends    []tally.Entry `json:"ends,omitempty"`
 }
 
-// Queue is what waits on disk for InfluxDB.
+// Queue is what waits on disk for InfluxDB: both lanes together, and each.
 type Queue struct {
+	Lane
+	// MaxBytes bounds DiskBytes.
+	MaxBytes int64 `json:"max_bytes"`
+	Samples  Lane  `json:"samples"`
+	Records  Lane  `json:"records"`
+}
+
+// Lane is a part of the queue. Records tell what people and rules did; samples are all other points.
+type Lane struct {
 	Points    uint64  `json:"points"`
 	Bytes     int64   `json:"bytes"`
 	DiskBytes int64   `json:"disk_bytes"`
 	OldestAge float64 `json:"oldest_age"`
-	// Lost were damaged on disk.
-	Lost uint64 `json:"lost_points"`
+	// Lost points were damaged on disk; Dropped ones were the oldest when there was no room. Both since the daemon started.
+	Lost         uint64 `json:"lost_points"`
+	Dropped      uint64 `json:"dropped_points"`
+	DroppedBytes int64  `json:"dropped_bytes"`
+}
+
+// Add adds another lane.
+func (l *Lane) Add(o Lane) {
+	l.Points += o.Points
+	l.Bytes += o.Bytes
+	l.DiskBytes += o.DiskBytes
+	l.OldestAge = max(l.OldestAge, o.OldestAge)
+	l.Lost += o.Lost
+	l.Dropped += o.Dropped
+	l.DroppedBytes += o.DroppedBytes
 }
 
 // InfluxDB is the state of the way there and of the server, where it is the daemon's own.

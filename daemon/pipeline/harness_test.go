@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,7 +17,6 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/point"
-	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -31,26 +32,43 @@ func waitFor(t testing.TB, what string, met func() bool) {
 	}
 }
 
-// openSpool opens a real spool that leaves no space to others, and closes it with the test.
-func openSpool(t testing.TB, dir string, opts spool.Options) *spool.Spool {
+// openPipeline opens a pipeline over real spools that leave no space to others, and closes it with the test.
+func openPipeline(t testing.TB, dir string, o Options) *Pipeline {
 	t.Helper()
-	opts.MinFree = -1
-	s, _, err := spool.Open(dir, opts)
+	o.MinFree = -1
+	p, err := Open(dir, o, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	t.Cleanup(func() { _ = p.Close() })
+	return p
 }
 
-// newPipeline is a pipeline over a spool of its own.
-func newPipeline(t testing.TB, opts spool.Options) *Pipeline {
+// newPipeline is a pipeline in a directory of its own.
+func newPipeline(t testing.TB, o Options) *Pipeline {
 	t.Helper()
-	return New(openSpool(t, t.TempDir(), opts), hclog.NewNullLogger())
+	return openPipeline(t, t.TempDir(), o)
 }
 
+// testSource is a source whose measurement "audit" has records.
 func (p *Pipeline) testSource(tags ...point.Tag) *Source {
-	return p.Source(tags, hclog.NewNullLogger())
+	return p.Source(Terms{Tags: tags, Records: []string{"audit"}}, hclog.NewNullLogger())
+}
+
+// waiting is how many records of the spools are not delivered.
+func (p *Pipeline) waiting() uint64 {
+	st := p.Stats()
+	return st.Samples.Records + st.Records.Records
+}
+
+// noise is a text that no compression makes shorter, and that needs no escapes.
+func noise(seed, size int) string {
+	r := rand.New(rand.NewPCG(uint64(seed), 1))
+	b := make([]byte, size*3/4)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 func tag(key, value string) point.Tag { return point.Tag{Key: []byte(key), Value: []byte(value)} }
@@ -166,13 +184,18 @@ type running struct {
 	ended  chan error
 }
 
-// start runs the pipeline until stop, or the end of the test.
+// start runs the pipeline until stop, or the end of the test, with one store for both lanes.
 func start(t testing.TB, p *Pipeline, store Store) *running {
+	t.Helper()
+	return startBoth(t, p, Stores{Samples: store, Records: store})
+}
+
+func startBoth(t testing.TB, p *Pipeline, stores Stores) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{cancel: cancel, ended: make(chan error, 1)}
 	var all sync.WaitGroup
-	all.Go(func() { r.ended <- p.Run(ctx, store) })
+	all.Go(func() { r.ended <- p.Run(ctx, stores) })
 	t.Cleanup(func() {
 		cancel()
 		all.Wait()
@@ -200,12 +223,12 @@ func (r *running) stop(t testing.TB) {
 	}
 }
 
-// delivered runs the pipeline until all that waits in its spool is delivered, and returns the lines.
+// delivered runs the pipeline until all that waits on disk is delivered, and returns the lines.
 func delivered(t testing.TB, p *Pipeline) []string {
 	t.Helper()
 	store := new(memory)
 	r := start(t, p, store)
-	waitFor(t, "an empty spool", func() bool { return p.spool.Stats().Records == 0 })
+	waitFor(t, "an empty spool", func() bool { return p.waiting() == 0 })
 	r.stop(t)
 	return store.lines()
 }

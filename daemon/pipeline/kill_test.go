@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +18,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -35,6 +35,13 @@ const (
 // TestMain lets the test binary play the daemon that gets killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimVariable); dir != "" {
+		if points, err := strconv.Atoi(os.Getenv(outageVariable)); err == nil {
+			if err := beSufferer(dir, points); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
 		if err := beVictim(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
@@ -49,11 +56,12 @@ const victimPoints = 7
 // beVictim takes batches and delivers them until it is killed. It writes a line "ack ID" when a batch is acknowledged,
 // and its store writes "got N ID" for the point N of that batch before it says that it has it.
 func beVictim(dir string) error {
-	s, _, err := spool.Open(dir, spool.Options{SegmentBytes: 64 << 10, MinFree: -1})
+	p, err := Open(dir, Options{MaxBytes: 8 << 20, MinFree: -1}, hclog.NewNullLogger())
 	if err != nil {
 		return err
 	}
-	p := New(s, hclog.NewNullLogger())
+	// Small blocks and large ones, packed and not.
+	p.samples.packFrom, p.records.packFrom = rand.Int64N(2<<20), 0
 	for producer := range 3 {
 		source := p.testSource(tag("host", "victim"))
 		window := make(chan struct{}, 8)
@@ -68,7 +76,7 @@ func beVictim(dir string) error {
 			}
 		}()
 	}
-	return p.Run(context.Background(), storeFunc(func(_ context.Context, lines [][]byte) error {
+	store := storeFunc(func(_ context.Context, lines [][]byte) error {
 		if os.Getenv(awayVariable) != "" {
 			select {}
 		}
@@ -78,13 +86,20 @@ func beVictim(dir string) error {
 		}
 		_, err := io.WriteString(os.Stdout, said.String())
 		return err
-	}))
+	})
+	return p.Run(context.Background(), Stores{Samples: store, Records: store})
 }
 
+// victimBatch is a batch with points for both lanes.
 func victimBatch(id string) [][]byte {
 	var batch [][]byte
+	filler := strings.Repeat("filler ", rand.IntN(100))
 	for n := range victimPoints {
-		raw, err := proto.Marshal(withText(n, id))
+		point := withText(n, id+" "+filler)
+		if n%3 == 0 {
+			point.Measurement = "audit"
+		}
+		raw, err := proto.Marshal(point)
 		if err != nil {
 			panic(err)
 		}
@@ -97,7 +112,7 @@ func victimBatch(id string) [][]byte {
 func victimPoint(line string) string {
 	_, fields, _ := strings.Cut(line, " n=")
 	n, text, _ := strings.Cut(fields, `i,s="`)
-	id, _, _ := strings.Cut(text, `"`)
+	id, _, _ := strings.Cut(text, " ")
 	return n + " " + id
 }
 
@@ -122,7 +137,7 @@ func TestEveryAcknowledgedBatchIsDeliveredAcrossKills(t *testing.T) {
 		t.Fatal("no batch was acknowledged before a kill")
 	}
 	beforeLast := len(got)
-	for _, line := range delivered(t, New(openSpool(t, dir, spool.Options{}), hclog.NewNullLogger())) {
+	for _, line := range delivered(t, openPipeline(t, dir, Options{})) {
 		got[victimPoint(line)] = true
 	}
 	for _, id := range acknowledged {

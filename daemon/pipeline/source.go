@@ -17,23 +17,30 @@ import (
 // refusalLogInterval bounds how often refused points of one plugin are logged; they are counted always.
 const refusalLogInterval = 10 * time.Second
 
-// blockBytes is the size at which a new block begins: stamping can make a batch of many small points much longer.
-const blockBytes = 1 << 20
-
 // Source takes the points of one plugin. It is safe for concurrent use.
 type Source struct {
 	pipeline *Pipeline
 	logger   hclog.Logger
 
-	mu     sync.Mutex
-	tags   []point.Tag
-	point  point.Point
-	counts Counts
+	mu      sync.Mutex
+	terms   Terms
+	records map[string]bool // the measurements of the lane of records
+	point   point.Point
+	counts  Counts
 	// contract is what the points are held against; reasons are why some were refused, or fields of them left out.
 	contract contract
 	reasons  tally.Tally
 	logged   time.Time // when a refusal was logged last
 	refused  uint64    // since then
+	open     []*batch  // not settled, oldest first
+}
+
+// Terms say what becomes of a plugin's points.
+type Terms struct {
+	// Tags are put on points that do not have them.
+	Tags []point.Tag
+	// Records are the measurements that are records of what people and rules did; all others are samples.
+	Records []string
 }
 
 // Counts say what became of a plugin's points.
@@ -49,22 +56,27 @@ type Counts struct {
 	Reasons []tally.Entry
 }
 
-// Source returns the intake of a plugin whose points get these tags, unless they have them.
-func (p *Pipeline) Source(tags []point.Tag, logger hclog.Logger) *Source {
-	return &Source{pipeline: p, tags: tags, logger: logger}
+// Source returns the intake of a plugin.
+func (p *Pipeline) Source(t Terms, logger hclog.Logger) *Source {
+	s := &Source{pipeline: p, logger: logger}
+	s.SetTerms(t)
+	return s
 }
 
-// SetTags changes the tags that points get from now on.
-func (s *Source) SetTags(tags []point.Tag) {
+// SetTerms changes the terms for points from now on.
+func (s *Source) SetTerms(t Terms) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.EqualFunc(s.tags, tags, func(a, b point.Tag) bool {
+	if !slices.EqualFunc(s.terms.Tags, t.Tags, func(a, b point.Tag) bool {
 		return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value)
 	}) {
 		// Each series becomes another one.
 		s.contract.forget()
 	}
-	s.tags = tags
+	s.terms, s.records = t, map[string]bool{}
+	for _, name := range t.Records {
+		s.records[name] = true
+	}
 }
 
 // Counts returns the counts of this moment.
@@ -76,66 +88,110 @@ func (s *Source) Counts() Counts {
 	return counts
 }
 
+// batch is what a plugin has sent at once. It is settled when all its blocks are on disk.
+type batch struct {
+	source  *Source
+	refused []*wire.Refusal
+	done    func(refused []*wire.Refusal)
+	left    atomic.Int64 // blocks that are not on disk
+	// givenUp says that its session has ended: nobody waits for it, and what the spool does not take need not be kept.
+	givenUp atomic.Bool
+}
+
 // Take stores points that are encoded as in a batch. done is called once they are on disk.
 func (s *Source) Take(points [][]byte, done func(refused []*wire.Refusal)) {
-	blocks, refused := s.blocks(points)
+	b := &batch{source: s, done: done}
+	blocks := s.blocks(b, points)
 	if len(blocks) == 0 {
-		done(refused)
+		done(b.refused)
 		return
 	}
-	var left atomic.Int64
-	left.Store(int64(len(blocks)))
-	for _, b := range blocks {
-		b.done = func() {
-			s.accepted(b.points)
-			if left.Add(-1) == 0 {
-				done(refused)
-			}
-		}
-		s.pipeline.store(b)
+	b.left.Store(int64(len(blocks)))
+	s.begin(b)
+	for _, block := range blocks {
+		block.lane.store(block)
 	}
 }
 
-func (s *Source) accepted(points int) {
+// begin notes that the batch is under way. A plugin never has more batches without acknowledgement than its window. If
+// there are more, the oldest are of a session that has ended: they were never accepted, and go, so that a plugin which is
+// started again and again while the disk is full takes no more memory than one.
+func (s *Source) begin(b *batch) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts.Accepted += uint64(points)
+	s.open = append(s.open, b)
+	var old []*batch
+	if extra := len(s.open) - s.pipeline.window; extra > 0 {
+		old = slices.Clone(s.open[:extra])
+		s.open = slices.Delete(s.open, 0, extra)
+	}
+	s.mu.Unlock()
+	for _, b := range old {
+		b.givenUp.Store(true)
+	}
+	if len(old) > 0 {
+		s.pipeline.samples.forget()
+		s.pipeline.records.forget()
+	}
 }
 
-// blocks writes the points into blocks, most often one, and says which points were refused.
-func (s *Source) blocks(points [][]byte) (blocks []block, refused []*wire.Refusal) {
+// settle notes that a block of the batch is on disk.
+func (b *batch) settle(block *block) {
+	s := b.source
+	s.pipeline.putBuffer(block.payload)
+	last := b.left.Add(-1) == 0
+	s.mu.Lock()
+	s.counts.Accepted += uint64(block.points)
+	if last {
+		if i := slices.Index(s.open, b); i >= 0 {
+			s.open = slices.Delete(s.open, i, i+1)
+		}
+	}
+	s.mu.Unlock()
+	if last {
+		b.done(b.refused)
+	}
+}
+
+// draft is a block that is being written.
+type draft struct {
+	lane   *lane
+	buf    []byte
+	points int
+}
+
+// blocks writes the points into blocks, most often one, and notes in the batch which were refused.
+func (s *Source) blocks(b *batch, points [][]byte) (blocks []*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var current block
+	drafts := [2]draft{{lane: s.pipeline.samples}, {lane: s.pipeline.records}}
 	for i, raw := range points {
-		lines, err := s.appendPoint(current.lines, raw)
+		d, err := s.appendPoint(&drafts, raw)
 		if err != nil {
 			s.counts.LastReason = err.Error()
 			s.reasons.Add(err.Error())
-			refused = append(refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
+			b.refused = append(b.refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
 			continue
 		}
-		current.lines = lines
-		current.points++
-		if len(lines) >= blockBytes {
-			blocks = append(blocks, current)
-			current = block{}
+		if len(d.buf) >= blockBytes {
+			blocks = append(blocks, s.pipeline.finish(d, b))
 		}
 	}
-	if current.points > 0 {
-		blocks = append(blocks, current)
+	for i := range drafts {
+		if drafts[i].points > 0 {
+			blocks = append(blocks, s.pipeline.finish(&drafts[i], b))
+		}
 	}
-	s.counts.Refused += uint64(len(refused))
-	s.logRefusals(len(refused))
-	return blocks, refused
+	s.counts.Refused += uint64(len(b.refused))
+	s.logRefusals(len(b.refused))
+	return blocks
 }
 
-// appendPoint appends the point to the lines, or says why not.
-func (s *Source) appendPoint(lines, raw []byte) ([]byte, error) {
+// appendPoint appends the point to the draft of its lane, or says why not.
+func (s *Source) appendPoint(drafts *[2]draft, raw []byte) (*draft, error) {
 	if err := s.point.Unmarshal(raw); err != nil {
 		return nil, err
 	}
-	s.point.Stamp(s.tags)
+	s.point.Stamp(s.terms.Tags)
 	dropped, err := s.point.Check()
 	s.counts.DroppedFields += uint64(dropped)
 	if err != nil {
@@ -148,7 +204,19 @@ func (s *Source) appendPoint(lines, raw []byte) ([]byte, error) {
 	if leftOut != nil {
 		s.reasons.Add("left out a field: " + leftOut.Error())
 	}
-	return appendLine(lines, s.point.AppendLine), nil
+	d := &drafts[0]
+	if s.records[string(s.point.Measurement)] {
+		d = &drafts[1]
+	}
+	if d.points == 0 {
+		d.buf = startBlock(s.pipeline.buffer())
+	}
+	d.buf = appendLine(d.buf, s.point.AppendLine)
+	d.points++
+	if s.point.Update {
+		d.buf[0] |= holdsUpdates
+	}
+	return d, nil
 }
 
 func (s *Source) logRefusals(n int) {
@@ -156,5 +224,35 @@ func (s *Source) logRefusals(n int) {
 	if n > 0 && time.Since(s.logged) > refusalLogInterval {
 		s.logger.Warn("refused points", "points", s.refused, "last_reason", s.counts.LastReason)
 		s.logged, s.refused = time.Now(), 0
+	}
+}
+
+// finish makes a block of the draft, which is empty afterwards.
+func (p *Pipeline) finish(d *draft, b *batch) *block {
+	payload := d.buf
+	if len(payload) >= packBytes && d.lane.backlog() {
+		buf := p.buffer()
+		if packed := d.lane.packer.pack(buf, payload); packed != nil {
+			buf, payload = payload, packed
+		}
+		p.putBuffer(buf)
+	}
+	done := &block{lane: d.lane, batch: b, payload: payload, points: d.points}
+	*d = draft{lane: d.lane}
+	return done
+}
+
+// buffer returns memory for a block.
+func (p *Pipeline) buffer() []byte {
+	if b, ok := p.buffers.Get().(*[]byte); ok {
+		return *b
+	}
+	return nil
+}
+
+// putBuffer takes the memory of a block back. A rare huge one is let go.
+func (p *Pipeline) putBuffer(b []byte) {
+	if cap(b) > 0 && cap(b) <= 2*blockBytes {
+		p.buffers.Put(&b)
 	}
 }

@@ -6,12 +6,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/vedette-monitor/vedette/daemon/spool"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 func TestABatchIsAcknowledgedOnlyWhenItsPointsAreInTheSpool(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	const sources, batches, each = 4, 25, 10
 	var all sync.WaitGroup
 	for range sources {
@@ -24,8 +23,8 @@ func TestABatchIsAcknowledgedOnlyWhenItsPointsAreInTheSpool(t *testing.T) {
 			raw := encode(t, batch...)
 			for range batches {
 				answered := make(chan uint64, 1)
-				before := p.spool.Stats().Points
-				s.Take(raw, func([]*wire.Refusal) { answered <- p.spool.Stats().Points })
+				before := p.samples.spool.Stats().Points
+				s.Take(raw, func([]*wire.Refusal) { answered <- p.samples.spool.Stats().Points })
 				if now := <-answered; now < before+each {
 					t.Errorf("acknowledged with %d points in the spool, which had %d before", now, before)
 				}
@@ -39,10 +38,10 @@ func TestABatchIsAcknowledgedOnlyWhenItsPointsAreInTheSpool(t *testing.T) {
 }
 
 func TestNothingIsAcknowledgedThatAClosedSpoolDidNotTake(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	s := p.testSource()
 	mustTake(t, s, encode(t, numbered(1)))
-	if err := p.spool.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	// A closed spool answers at once.
@@ -52,7 +51,7 @@ func TestNothingIsAcknowledgedThatAClosedSpoolDidNotTake(t *testing.T) {
 }
 
 func TestRefusedPointsAreListedAndTheOthersStored(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	s := p.testSource()
 	raw := encode(t,
 		numbered(0),
@@ -83,7 +82,7 @@ func TestRefusedPointsAreListedAndTheOthersStored(t *testing.T) {
 }
 
 func TestABatchOfNothingThatCanBeStoredIsAcknowledgedAtOnce(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	s := p.testSource()
 	for name, batch := range map[string][][]byte{
 		"refused points only": {{0xff}, encode(t, &wire.Point{Measurement: "m"})[0]},
@@ -96,13 +95,13 @@ func TestABatchOfNothingThatCanBeStoredIsAcknowledgedAtOnce(t *testing.T) {
 			}
 		})
 	}
-	if n := p.spool.Stats().LastSeq; n != 0 {
+	if n := p.samples.spool.Stats().LastSeq; n != 0 {
 		t.Errorf("the spool has %d records", n)
 	}
 }
 
 func TestFieldsWithoutAFiniteValueAreDroppedAndCounted(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	s := p.testSource()
 	inf := numbered(7)
 	zero := 0.0
@@ -115,7 +114,7 @@ func TestFieldsWithoutAFiniteValueAreDroppedAndCounted(t *testing.T) {
 }
 
 func TestPointsGetTheTagsOfTheVantagePointUnlessTheyHaveThem(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	s := p.testSource(tag("host", "a b"), tag("isp", "ct"))
 	point := func(tags ...*wire.Tag) *wire.Point {
 		n := numbered(0)
@@ -136,7 +135,7 @@ func TestPointsGetTheTagsOfTheVantagePointUnlessTheyHaveThem(t *testing.T) {
 }
 
 func TestABatchLongerThanABlockIsSplitAndAcknowledgedOnce(t *testing.T) {
-	p := newPipeline(t, spool.Options{})
+	p := newPipeline(t, Options{})
 	// Stamping is what makes a batch so much longer than its message.
 	s := p.testSource(tag("host", strings.Repeat("x", 5000)))
 	var batch []*wire.Point
@@ -150,7 +149,7 @@ func TestABatchLongerThanABlockIsSplitAndAcknowledgedOnce(t *testing.T) {
 	if len(a.refused) != 1 || a.refused[0].Index != points/2 {
 		t.Errorf("refused %v", a.refused)
 	}
-	if st := p.spool.Stats(); st.LastSeq < 3 || st.Points != points-1 {
+	if st := p.samples.spool.Stats(); st.LastSeq < 3 || st.Points != points-1 {
 		t.Errorf("the spool has %d records with %d points when the batch is acknowledged", st.LastSeq, st.Points)
 	}
 	lines := delivered(t, p)

@@ -45,7 +45,7 @@ func (p *Point) Check() (dropped int, err error) {
 
 func (p *Point) checkTags() error {
 	p.Tags = slices.DeleteFunc(p.Tags, func(t Tag) bool { return len(t.Value) == 0 })
-	slices.SortFunc(p.Tags, func(a, b Tag) int { return bytes.Compare(a.Key, b.Key) })
+	p.sortTags()
 	size := len(p.Measurement)
 	for i, t := range p.Tags {
 		if err := checkName("tag", t.Key); err != nil {
@@ -67,6 +67,20 @@ func (p *Point) checkTags() error {
 		return fmt.Errorf("measurement and tags are longer than %d bytes", maxSeriesKey)
 	}
 	return nil
+}
+
+// sortTags sorts the tags by key. They are few, and most often sorted already but for those of the vantage point.
+func (p *Point) sortTags() {
+	const few = 16
+	if len(p.Tags) > few {
+		slices.SortFunc(p.Tags, func(a, b Tag) int { return bytes.Compare(a.Key, b.Key) })
+		return
+	}
+	for i := 1; i < len(p.Tags); i++ {
+		for j := i; j > 0 && bytes.Compare(p.Tags[j].Key, p.Tags[j-1].Key) < 0; j-- {
+			p.Tags[j], p.Tags[j-1] = p.Tags[j-1], p.Tags[j]
+		}
+	}
 }
 
 func (p *Point) checkFields() (dropped int, err error) {
@@ -117,15 +131,17 @@ func checkName(what string, name []byte) error {
 
 // checkText says what makes a name or tag value impossible to write as line protocol.
 func checkText(text []byte) error {
+	var all kind
 	for _, c := range text {
-		if c < 0x20 {
-			return errors.New("has a control character")
-		}
+		all |= kinds[c]
+	}
+	if all&controlCharacter != 0 {
+		return errors.New("has a control character")
 	}
 	if text[len(text)-1] == '\\' {
 		return errors.New("ends with a backslash")
 	}
-	if !utf8.Valid(text) {
+	if all&notASCII != 0 && !utf8.Valid(text) {
 		return errors.New("is not valid UTF-8")
 	}
 	return nil

@@ -20,7 +20,7 @@ type measurement struct {
 	open   bool
 }
 
-var kinds = map[wire.Type]Kind{wire.TypeFloat: Float, wire.TypeInt: Int, wire.TypeBool: Bool, wire.TypeString: String}
+var kindsByType = map[wire.Type]Kind{wire.TypeFloat: Float, wire.TypeInt: Int, wire.TypeBool: Bool, wire.TypeString: String}
 
 // typeNames are the types as a manifest writes them.
 var typeNames = [...]wire.Type{Missing: "nothing", Float: wire.TypeFloat, Int: wire.TypeInt, Bool: wire.TypeBool, String: wire.TypeString}
@@ -31,7 +31,7 @@ func NewDeclared(measurements []wire.Measurement) *Declared {
 	for _, m := range measurements {
 		fields := map[string]Kind{}
 		for _, f := range m.Fields {
-			fields[f.Name] = kinds[f.Type]
+			fields[f.Name] = kindsByType[f.Type]
 		}
 		one := measurement{fields, m.Open}
 		if m.Name == wire.AnyMeasurement {

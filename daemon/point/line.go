@@ -1,9 +1,9 @@
 package point
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // AppendLine appends the point as one line of line protocol, without a newline at its end. The point must have passed
@@ -50,29 +50,54 @@ func (p *Point) appendSeries(dst []byte) []byte {
 // longText is from how many bytes on it pays to know beforehand how long a text gets.
 const longText = 4 << 10
 
-// The characters that line protocol wants a backslash before.
+// kind says where a byte is special.
+type kind uint8
+
+// The places where line protocol wants a backslash before a byte, and what no name may have or has to be looked at.
 const (
-	measurementSpecial = ", "
-	keySpecial         = ",= "
-	stringSpecial      = `"\`
+	measurementSpecial kind = 1 << iota
+	keySpecial
+	stringSpecial
+	controlCharacter
+	notASCII
 )
 
-func appendEscaped(dst, text []byte, special string) []byte {
+// kinds are those of each byte. Most texts are short and plain, so that one look at each byte is quicker than searches.
+var kinds = func() (k [256]kind) {
+	for c := range k {
+		switch {
+		case c < ' ':
+			k[c] = controlCharacter
+		case c >= utf8.RuneSelf:
+			k[c] = notASCII
+		}
+	}
+	for special, characters := range map[kind]string{measurementSpecial: ", ", keySpecial: ",= ", stringSpecial: `"\`} {
+		for _, c := range []byte(characters) {
+			k[c] |= special
+		}
+	}
+	return k
+}()
+
+func appendEscaped(dst, text []byte, special kind) []byte {
 	if len(text) > longText {
 		// Room is made once: growing again and again would leave several times as much garbage.
 		n := len(text)
-		for _, c := range []byte(special) {
-			n += bytes.Count(text, []byte{c})
+		for _, c := range text {
+			if kinds[c]&special != 0 {
+				n++
+			}
 		}
 		dst = slices.Grow(dst, n)
 	}
-	for {
-		i := bytes.IndexAny(text, special)
-		if i < 0 {
-			return append(dst, text...)
+	from := 0
+	for i, c := range text {
+		if kinds[c]&special != 0 {
+			dst = append(dst, text[from:i]...)
+			dst = append(dst, '\\')
+			from = i
 		}
-		dst = append(dst, text[:i]...)
-		dst = append(dst, '\\', text[i])
-		text = text[i+1:]
 	}
+	return append(dst, text[from:]...)
 }

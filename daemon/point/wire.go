@@ -37,25 +37,34 @@ var errWire = errors.New("malformed protobuf")
 // makes no sense: whoever sends it does not speak the protocol.
 func ParseBatch(msg []byte) (Batch, error) {
 	var b Batch
-	err := walk(msg, func(num protowire.Number, v value) error {
+	points := 0
+	for m := (message{rest: msg}); m.next(); {
+		if m.is(batchPoints, protowire.BytesType) {
+			points++
+		}
+	}
+	if points > MaxPoints {
+		return Batch{}, fmt.Errorf("reading a batch: it has more than %d points", MaxPoints)
+	}
+	if points > 0 {
+		b.Points = make([][]byte, 0, points)
+	}
+	m := message{rest: msg}
+	for m.next() {
 		switch {
-		case num == batchSeq && v.kind == protowire.VarintType:
-			b.Seq = v.bits
-		case num == batchPoints && v.kind == protowire.BytesType:
-			if len(b.Points) == MaxPoints {
-				return fmt.Errorf("it has more than %d points", MaxPoints)
-			}
-			b.Points = append(b.Points, v.bytes)
-		case num == batchBeat && v.kind == protowire.BytesType:
+		case m.is(batchPoints, protowire.BytesType):
+			b.Points = append(b.Points, m.bytes)
+		case m.is(batchSeq, protowire.VarintType):
+			b.Seq = m.bits
+		case m.is(batchBeat, protowire.BytesType):
 			b.Beat = new(wire.Beat)
-			if err := proto.Unmarshal(v.bytes, b.Beat); err != nil {
-				return fmt.Errorf("beat: %w", errWire)
+			if err := proto.Unmarshal(m.bytes, b.Beat); err != nil {
+				return Batch{}, fmt.Errorf("reading a batch: beat: %w", errWire)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return Batch{}, fmt.Errorf("reading a batch: %w", err)
+	}
+	if m.err != nil {
+		return Batch{}, fmt.Errorf("reading a batch: %w", m.err)
 	}
 	return b, nil
 }
@@ -63,64 +72,71 @@ func ParseBatch(msg []byte) (Batch, error) {
 // Unmarshal reads the point from its bytes in a batch. The error is the reason to refuse the point.
 func (p *Point) Unmarshal(raw []byte) error {
 	*p = Point{Tags: p.Tags[:0], Fields: p.Fields[:0]}
-	return walk(raw, func(num protowire.Number, v value) error {
+	m := message{rest: raw}
+	for m.next() {
 		switch {
-		case num == pointMeasurement && v.kind == protowire.BytesType:
-			p.Measurement = v.bytes
-		case num == pointTags && v.kind == protowire.BytesType:
-			return p.unmarshalTag(v.bytes)
-		case num == pointFields && v.kind == protowire.BytesType:
-			return p.unmarshalField(v.bytes)
-		case num == pointTime && v.kind == protowire.Fixed64Type:
-			p.Time = int64(v.bits)
-		case num == pointUpdate && v.kind == protowire.VarintType:
-			p.Update = v.bits != 0
+		case m.is(pointFields, protowire.BytesType):
+			if err := p.unmarshalField(m.bytes); err != nil {
+				return err
+			}
+		case m.is(pointTags, protowire.BytesType):
+			if err := p.unmarshalTag(m.bytes); err != nil {
+				return err
+			}
+		case m.is(pointMeasurement, protowire.BytesType):
+			p.Measurement = m.bytes
+		case m.is(pointTime, protowire.Fixed64Type):
+			p.Time = int64(m.bits)
+		case m.is(pointUpdate, protowire.VarintType):
+			p.Update = m.bits != 0
 		}
-		return nil
-	})
+	}
+	return m.err
 }
 
 func (p *Point) unmarshalTag(raw []byte) error {
 	if len(p.Tags) == maxTags {
 		return fmt.Errorf("more than %d tags", maxTags)
 	}
-	var tag Tag
-	err := walk(raw, func(num protowire.Number, v value) error {
+	p.Tags = append(p.Tags, Tag{})
+	tag := &p.Tags[len(p.Tags)-1]
+	m := message{rest: raw}
+	for m.next() {
 		switch {
-		case num == tagKey && v.kind == protowire.BytesType:
-			tag.Key = v.bytes
-		case num == tagValue && v.kind == protowire.BytesType:
-			tag.Value = v.bytes
+		case m.is(tagKey, protowire.BytesType):
+			tag.Key = m.bytes
+		case m.is(tagValue, protowire.BytesType):
+			tag.Value = m.bytes
 		}
-		return nil
-	})
-	p.Tags = append(p.Tags, tag)
-	return err
+	}
+	return m.err
 }
 
 func (p *Point) unmarshalField(raw []byte) error {
 	if len(p.Fields) == maxFields {
 		return fmt.Errorf("more than %d fields", maxFields)
 	}
-	var f Field
-	err := walk(raw, func(num protowire.Number, v value) error {
+	p.Fields = append(p.Fields, Field{})
+	f := &p.Fields[len(p.Fields)-1]
+	m := message{rest: raw}
+	for m.next() {
 		switch {
-		case num == fieldKey && v.kind == protowire.BytesType:
-			f.Key = v.bytes
-		case num > fieldKey && num < end:
-			return f.set(num, v)
+		case m.is(fieldKey, protowire.BytesType):
+			f.Key = m.bytes
+		case m.num > fieldKey && m.num < end:
+			if err := f.set(&m); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	p.Fields = append(p.Fields, f)
-	return err
+	}
+	return m.err
 }
 
 // set takes the value of one member of the oneof; the last one on the wire wins.
-func (f *Field) set(num protowire.Number, v value) error {
+func (f *Field) set(v *message) error {
 	*f = Field{Key: f.Key, bits: v.bits}
 	want := protowire.VarintType
-	switch num {
+	switch v.num {
 	case fieldFloat:
 		f.Kind, want = Float, protowire.Fixed64Type
 	case fieldInt:
@@ -138,40 +154,55 @@ func (f *Field) set(num protowire.Number, v value) error {
 	return nil
 }
 
-// value is one field of a message: bits of a number, or bytes.
-type value struct {
+// message is a message that is walked field by field. Of each field it has the bits of a number, or bytes; those of other
+// kinds than plugin.proto uses, such as a later version may have, have neither.
+type message struct {
+	rest  []byte
+	num   protowire.Number
 	kind  protowire.Type
 	bits  uint64
 	bytes []byte
+	err   error
 }
 
-// walk calls visit for each field of a message. Fields of other kinds than plugin.proto uses, such as those of a later
-// version, are passed over by visit.
-func walk(msg []byte, visit func(protowire.Number, value) error) error {
-	for len(msg) > 0 {
-		num, kind, n := protowire.ConsumeTag(msg)
-		if n < 0 {
-			return errWire
-		}
-		msg = msg[n:]
-		v := value{kind: kind}
-		switch kind {
-		case protowire.VarintType:
-			v.bits, n = protowire.ConsumeVarint(msg)
-		case protowire.Fixed64Type:
-			v.bits, n = protowire.ConsumeFixed64(msg)
-		case protowire.BytesType:
-			v.bytes, n = protowire.ConsumeBytes(msg)
-		default:
-			n = protowire.ConsumeFieldValue(num, kind, msg)
-		}
-		if n < 0 {
-			return errWire
-		}
-		if err := visit(num, v); err != nil {
-			return err
-		}
-		msg = msg[n:]
+func (m *message) is(num protowire.Number, kind protowire.Type) bool {
+	return m.num == num && m.kind == kind
+}
+
+// next goes to the next field. It returns false at the end, and where the message is malformed.
+func (m *message) next() bool {
+	rest := m.rest
+	if len(rest) == 0 {
+		return false
 	}
-	return nil
+	n := 1
+	if tag := rest[0]; tag < 0x80 && tag >= 1<<3 {
+		// Nearly all fields have a small number and, if they are bytes, a small length: one byte each.
+		m.num, m.kind = protowire.Number(tag>>3), protowire.Type(tag&7)
+		if m.kind == protowire.BytesType && len(rest) >= 2 && rest[1] < 0x80 && len(rest) >= 2+int(rest[1]) {
+			end := 2 + int(rest[1])
+			m.bytes, m.rest = rest[2:end], rest[end:]
+			return true
+		}
+	} else if m.num, m.kind, n = protowire.ConsumeTag(rest); n < 0 {
+		m.err = errWire
+		return false
+	}
+	rest = rest[n:]
+	switch m.kind {
+	case protowire.VarintType:
+		m.bits, n = protowire.ConsumeVarint(rest)
+	case protowire.Fixed64Type:
+		m.bits, n = protowire.ConsumeFixed64(rest)
+	case protowire.BytesType:
+		m.bytes, n = protowire.ConsumeBytes(rest)
+	default:
+		n = protowire.ConsumeFieldValue(m.num, m.kind, rest)
+	}
+	if n < 0 {
+		m.err = errWire
+		return false
+	}
+	m.rest = rest[n:]
+	return true
 }

@@ -148,6 +148,9 @@ func deprecated(instead string) string {
 
 func emitted(b *strings.Builder, m wire.Measurement) {
 	fmt.Fprintf(b, "### Measurement `%s`\n\n%s\n\n", m.Name, m.Doc)
+	if m.Record {
+		b.WriteString("Its points are records: they go to the retention policy `records`.\n\n")
+	}
 	if len(m.Tags) > 0 {
 		table(b, "tag", "meaning")
 		for _, t := range m.Tags {

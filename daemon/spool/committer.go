@@ -29,75 +29,109 @@ func (s *Spool) runCommitter() {
 	}
 }
 
-// commit writes what fits of b and answers all of it.
-func (s *Spool) commit(b *batch) {
-	n, refusal := s.admit(b)
-	var err error
-	if n > 0 {
-		err = s.write(b, n)
+// commit writes what there is room for and answers all of the batch.
+func (s *Spool) commit(all *batch) {
+	rest := *all
+	b := &rest
+	s.answer(b.dropFirst(b.countUpTo(s.failedEra)), s.failedBy)
+	if len(b.entries) == 0 {
+		return
 	}
-	failed := len(b.entries) - n
+	n, err := s.store(b)
+	s.answer(b.entries[:n], nil)
+	if failed := b.entries[n:]; len(failed) > 0 {
+		s.failedEra, s.failedBy = failed[len(failed)-1].era, err
+		s.answer(failed, err)
+	}
+}
+
+// store writes what there is room for and returns how many records that is, and the error for the others.
+func (s *Spool) store(b *batch) (int, error) {
+	n, err := s.admit(b)
+	if n == 0 {
+		return 0, err
+	}
+	writeErr := s.write(b, n)
+	if errors.Is(writeErr, ErrFull) && s.opts.MakeRoom != nil && s.opts.MakeRoom() {
+		// Where the free space is not known beforehand, this is how the disk says that there is none.
+		if n, err = s.admit(b); n == 0 {
+			return 0, err
+		}
+		writeErr = s.write(b, n)
+	}
+	if writeErr != nil {
+		return 0, fmt.Errorf("append to spool %s: %w", s.dir, writeErr)
+	}
+	return n, err
+}
+
+func (s *Spool) answer(entries []entry, err error) {
 	if err != nil {
-		failed = len(b.entries)
-		err = fmt.Errorf("append to spool %s: %w", s.dir, err)
-	}
-	if failed > 0 {
 		s.mu.Lock()
-		s.counts.refused += uint64(failed)
+		s.counts.refused += uint64(len(entries))
 		s.mu.Unlock()
 	}
-	for i, e := range b.entries {
-		if i < n {
-			e.done(err)
-		} else {
-			e.done(refusal)
-		}
+	for _, e := range entries {
+		e.done(err)
 	}
 }
 
-// admit returns how many records of b there is room for, and the error for the others.
+// admit reserves room for the first records of b and returns how many these are, and the error for the others.
 func (s *Spool) admit(b *batch) (int, error) {
-	n, err := s.fitting(b)
-	if n == len(b.entries) {
-		return n, nil
+	given := false
+	for {
+		n, err := s.fitting(b)
+		if n == len(b.entries) {
+			return n, nil
+		}
+		// The newest segment may be in the way although all of it is delivered: then it makes room here, where Commit,
+		// which leaves it alone, can not.
+		if s.leaveDelivered() {
+			continue
+		}
+		// A disk may take a while to tell that something was deleted: more than one segment is not given up for it.
+		if given && errors.Is(err, errDiskShort) || s.opts.MakeRoom == nil || !s.opts.MakeRoom() {
+			return n, err
+		}
+		given = true
 	}
-	// The newest segment may be in the way although all of it is delivered: then it makes room here, where Commit, which
-	// leaves it alone, can not.
-	if !s.leaveDelivered() {
-		return n, err
-	}
-	return s.fitting(b)
 }
 
-func (s *Spool) fitting(b *batch) (int, error) {
-	s.mu.Lock()
-	used := s.bytes
-	s.mu.Unlock()
-	room := s.opts.MaxBytes - used
+// errDiskShort says that it is the disk that has no room.
+var errDiskShort = errors.New("its disk is full")
+
+func (s *Spool) fitting(b *batch) (n int, err error) {
 	// A disk that does not say what is free says so by refusing the write.
-	free, err := s.opts.disk.free(s.dir)
-	diskShort := err == nil && free-s.opts.MinFree < room
-	if diskShort {
-		room = free - s.opts.MinFree
-	}
-	n := sort.Search(len(b.entries), func(i int) bool { return int64(b.entries[i].end) > room })
-	switch {
-	case n == len(b.entries):
-		return n, nil
-	case diskShort:
-		return n, fmt.Errorf("append to spool %s: %w: its disk has %d bytes free, of which %d are reserved: free some "+
-			"space", s.dir, ErrFull, free, s.opts.MinFree)
-	}
-	return n, fmt.Errorf("append to spool %s: %w: it holds %d of at most %d bytes: it accepts again when records are "+
-		"delivered, or raise its limit", s.dir, ErrFull, used, s.opts.MaxBytes)
+	free, freeErr := s.opts.disk.free(s.dir)
+	s.member.take(func(room int64) int64 {
+		diskShort := freeErr == nil && free-s.opts.MinFree < room
+		if diskShort {
+			room = free - s.opts.MinFree
+		}
+		n = sort.Search(len(b.entries), func(i int) bool { return int64(b.entries[i].end) > room })
+		switch {
+		case n == len(b.entries):
+		case diskShort:
+			err = fmt.Errorf("append to spool %s: %w: %w: of %d bytes that are free %d are reserved: free some space",
+				s.dir, ErrFull, errDiskShort, free, s.opts.MinFree)
+		default:
+			err = fmt.Errorf("append to spool %s: %w: there is no room left of %d bytes: it accepts again when records are "+
+				"delivered, or raise its limit", s.dir, ErrFull, s.member.bound.max)
+		}
+		if n == 0 {
+			return 0
+		}
+		return int64(b.entries[n-1].end)
+	})
+	return n, err
 }
 
 // leaveDelivered replaces the newest segment with an empty one if all of it is delivered.
 func (s *Spool) leaveDelivered() bool {
 	s.mu.Lock()
-	can := s.durable.seq == s.cursorAt.seq && s.bytes > 0
+	can := s.durable.seq == s.cursorAt.seq && len(s.segments) > 0 && s.segments[len(s.segments)-1].size > 0
 	s.mu.Unlock()
-	if !can || s.roll() != nil {
+	if !can || s.beginAnother() != nil {
 		return false
 	}
 	s.cursorMu.Lock()
@@ -105,8 +139,18 @@ func (s *Spool) leaveDelivered() bool {
 	return s.retire() == nil
 }
 
+// beginAnother makes the newest segment one that is not written any more.
+func (s *Spool) beginAnother() error {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	return s.roll()
+}
+
 // write makes the first n records of b durable, all in one segment. On an error none is acknowledged.
 func (s *Spool) write(b *batch, n int) error {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	defer s.member.settle(0)
 	last := s.sealAll(b, n)
 	buf := b.buf[:b.entries[n-1].end]
 	err := s.writeOnce(buf, last, n)
@@ -177,7 +221,7 @@ func (s *Spool) publish(seg *segment, buf []byte, last position, n int, took tim
 		s.unread = first.when()
 	}
 	seg.size += int64(len(buf))
-	s.bytes += int64(len(buf))
+	s.member.settle(int64(len(buf)))
 	s.durable = last
 	s.counts.appended += uint64(n)
 	s.counts.syncs++
@@ -203,8 +247,11 @@ func (s *Spool) leave() {
 	s.active = nil
 }
 
-// roll begins the segment of the next record.
+// roll begins the segment of the next record. The caller holds writeMu.
 func (s *Spool) roll() error {
+	if s.released {
+		return ErrClosed
+	}
 	if s.active != nil {
 		s.leave()
 	}

@@ -26,13 +26,16 @@ func mustOpen(t testing.TB, dir string, opts Options) (*Spool, Repairs) {
 	return s, repairs
 }
 
-// put appends and waits for the answer.
+// put appends and waits for the answer. What comes after a refusal may be accepted.
 func put(t testing.TB, s *Spool, payload []byte, points int) error {
 	t.Helper()
 	answer := make(chan error, 1)
 	s.Append(payload, points, func(err error) { answer <- err })
 	select {
 	case err := <-answer:
+		if err != nil {
+			s.Resume()
+		}
 		return err
 	case <-time.After(patience):
 		t.Fatal("an append was not answered")

@@ -20,14 +20,99 @@ import (
 //	go test ./daemon/spool -run Kill -args -kills=500
 var kills = flag.Int("kills", 10, "how often the writing process is killed")
 
-const victimVariable = "VEDETTE_SPOOL_TEST_DIR"
+const (
+	victimVariable = "VEDETTE_SPOOL_TEST_DIR"
+	// droppingVariable lets the victim deliver nothing and drop its oldest records instead.
+	droppingVariable = "VEDETTE_SPOOL_TEST_DROPPING"
+)
 
 // TestMain lets the test binary play the daemon that gets killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimVariable); dir != "" {
+		if os.Getenv(droppingVariable) != "" {
+			beDroppingVictim(dir)
+		}
 		beVictim(dir)
 	}
 	os.Exit(m.Run())
+}
+
+// beDroppingVictim appends to a spool that is full until it is killed. It writes a line "ack ID" when an append is
+// acknowledged; the IDs are numbers in the order of the appends.
+func beDroppingVictim(dir string) {
+	fail := func(err error) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	opts, self := dropping(Options{
+		SegmentBytes: 256 << 10,
+		MaxBytes:     4 << 20,
+		MinFree:      -1,
+		OnGap:        func(g Gap) { fail(fmt.Errorf("gap %+v", g)) },
+	})
+	s, repairs, err := Open(dir, opts)
+	if err != nil {
+		fail(err)
+	}
+	if len(repairs.Gaps) > 0 || repairs.CursorSlots > 0 {
+		fail(fmt.Errorf("%+v", repairs))
+	}
+	self.Store("spool", s)
+	go func() { // a delivery that never ends
+		for range 20 {
+			if _, err := s.Read(context.Background()); err != nil {
+				fail(err)
+			}
+		}
+	}()
+	filler := strings.Repeat("x", 10<<10)
+	for id := s.Stats().LastSeq + 1; ; id++ {
+		s.Append(fmt.Appendf(nil, "%d %s", id, filler[:rand.N(len(filler))]), 1, func(err error) {
+			if err != nil {
+				fail(err)
+			}
+			fmt.Fprintf(os.Stdout, "ack %d\n", id)
+		})
+	}
+}
+
+func TestAKillWhileDroppingLeavesTheNewestRecordsAndNoGap(t *testing.T) {
+	dir := t.TempDir()
+	var acked, dropped uint64
+	for range *kills {
+		for _, line := range runVictim(t, dir, 200+rand.N(2000), droppingVariable+"=yes") {
+			var id uint64
+			if _, err := fmt.Sscanf(line, "ack %d", &id); err != nil || id <= acked {
+				t.Fatalf("the writing process said %q after %d: %v", line, acked, err)
+			}
+			acked = id
+		}
+		s, repairs := mustOpen(t, dir, Options{OnGap: func(g Gap) { t.Errorf("gap %+v", g) }})
+		if len(repairs.Gaps) > 0 || repairs.CursorSlots > 0 {
+			t.Fatalf("repairs %+v", repairs)
+		}
+		st := s.Stats()
+		if st.LastSeq < acked || st.Cursor < dropped {
+			t.Fatalf("%d records were acknowledged and %d dropped; the spool says %+v", acked, dropped, st)
+		}
+		dropped = st.Cursor
+		next := dropped + 1
+		for _, rec := range drain(t, s) {
+			if id, _, _ := strings.Cut(string(rec.Payload), " "); id != fmt.Sprint(next) || rec.Seq != next {
+				t.Fatalf("record %d is %s, want %d", rec.Seq, id, next)
+			}
+			next++
+		}
+		if next != st.LastSeq+1 {
+			t.Fatalf("read to record %d of %d", next-1, st.LastSeq)
+		}
+		acked = st.LastSeq
+		s.Close()
+	}
+	if dropped == 0 {
+		t.Error("nothing was dropped")
+	}
+	t.Logf("%d records, %d of them dropped, %d kills", acked, dropped, *kills)
 }
 
 // beVictim appends, reads and commits until it is killed. It writes a line "ack ID" when an append is acknowledged, and
@@ -137,10 +222,10 @@ func TestKeepsAcknowledgedRecordsAcrossKill(t *testing.T) {
 }
 
 // runVictim starts a writing process on dir, kills it after that many lines, and returns all whole lines that it wrote.
-func runVictim(t *testing.T, dir string, after int) []string {
+func runVictim(t *testing.T, dir string, after int, env ...string) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victimVariable+"="+dir)
+	cmd.Env = append(append(os.Environ(), victimVariable+"="+dir), env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()

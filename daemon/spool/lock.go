@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,14 @@ import (
 
 // ErrInUse says that another Spool, most likely that of another process, has the directory.
 var ErrInUse = errors.New("in use")
+
+// Lock takes dir for this process alone, as Open does, for whom keeps several spools in directories below it.
+func Lock(dir string) (io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create spool: %w", err)
+	}
+	return lockDir(dir)
+}
 
 // lockDir takes dir for this Spool alone, until the returned file is closed or the process ends in whatever way. The
 // file names the holder, for the error that the next one gets.

@@ -19,7 +19,30 @@ type entry struct {
 	end    int // where the record ends in buf
 	sum    uint32
 	points uint32
+	era    uint64 // how often Resume was called before
 	done   func(error)
+}
+
+// countUpTo returns how many records at the beginning of b are of that era or of one before.
+func (b *batch) countUpTo(era uint64) int {
+	n := 0
+	for n < len(b.entries) && b.entries[n].era <= era {
+		n++
+	}
+	return n
+}
+
+// dropFirst takes the first n records off b and returns their entries.
+func (b *batch) dropFirst(n int) []entry {
+	if n == 0 {
+		return nil
+	}
+	first, start := b.entries[:n], b.entries[n-1].end
+	b.entries, b.buf = b.entries[n:], b.buf[start:]
+	for i := range b.entries {
+		b.entries[i].end -= start
+	}
+	return first
 }
 
 // queue gathers appends while the committer is busy with the batch before. So memory is bounded by two batches.
@@ -30,13 +53,14 @@ type queue struct {
 	room    *sync.Cond // the pending batch was taken, or the queue closed
 	waiting int        // appends that wait for room
 	taken   int        // records in the batch that was taken last
+	era     uint64     // the first is 1
 	closed  bool
 	pending *batch
 	spare   *batch
 }
 
 func newQueue() *queue {
-	q := &queue{wake: make(chan struct{}, 1), pending: &batch{}, spare: &batch{}}
+	q := &queue{wake: make(chan struct{}, 1), era: 1, pending: &batch{}, spare: &batch{}}
 	q.room = sync.NewCond(&q.mu)
 	return q
 }
@@ -58,7 +82,7 @@ func (q *queue) add(payload []byte, points uint32, done func(error)) error {
 	}
 	b := q.pending
 	b.buf = appendUnsealed(b.buf, payload, sum, points, now)
-	b.entries = append(b.entries, entry{end: len(b.buf), sum: sum, points: points, done: done})
+	b.entries = append(b.entries, entry{end: len(b.buf), sum: sum, points: points, era: q.era, done: done})
 	if len(b.entries) == 1 || q.complete() {
 		q.poke()
 	}
@@ -122,6 +146,13 @@ func (q *queue) release(b *batch) {
 	q.mu.Lock()
 	q.spare = b
 	q.mu.Unlock()
+}
+
+// resume begins another era.
+func (q *queue) resume() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.era++
 }
 
 // close refuses further appends. What is pending can still be taken.

@@ -32,13 +32,11 @@ func (r *reader) close() error {
 // comes from a file that could not be opened or read for want of something (file descriptors, memory); a later Read
 // tries again. One goroutine reads at a time.
 func (s *Spool) Read(ctx context.Context) (Record, error) {
-	s.readMu.Lock()
-	defer s.readMu.Unlock()
 	for {
 		if err := ctx.Err(); err != nil {
 			return Record{}, err
 		}
-		if rec, ok, err := s.tryRead(); ok || err != nil {
+		if rec, ok, err := s.TryRead(); ok || err != nil {
 			return rec, err
 		}
 		select {
@@ -50,13 +48,9 @@ func (s *Spool) Read(ctx context.Context) (Record, error) {
 }
 
 // TryRead returns the next record if there is one now. It is Read for whom does not want to wait.
-func (s *Spool) TryRead() (rec Record, ok bool, err error) {
+func (s *Spool) TryRead() (Record, bool, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
-	return s.tryRead()
-}
-
-func (s *Spool) tryRead() (Record, bool, error) {
 	select {
 	case <-s.closing:
 		return Record{}, false, ErrClosed
@@ -182,7 +176,7 @@ func (s *Spool) note(rec Record) {
 	r := &s.reader
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := mark{seq: rec.Seq, points: r.points, end: place{r.seg.first, r.off}, time: rec.Time}
+	m := mark{seq: rec.Seq, points: r.points, own: uint64(rec.Points), end: place{r.seg.first, r.off}, time: rec.Time}
 	s.read = m.seq
 	s.noteUnread(m)
 	s.marks = append(s.marks, m)
@@ -208,6 +202,7 @@ func (s *Spool) Commit(seq uint64) error {
 	}
 	s.mu.Lock()
 	done, read := s.cursorAt.seq, s.read
+	s.rescue(seq)
 	if seq > done && seq <= read {
 		n := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].seq > seq })
 		s.deliver(n)
@@ -250,19 +245,21 @@ func (s *Spool) retire() error {
 	s.mu.Lock()
 	n := 0
 	for n+1 < len(s.segments) && s.segments[n+1].first <= s.cursorAt.seq+1 {
-		s.bytes -= s.segments[n].size
 		n++
 	}
-	delivered := slices.Clone(s.segments[:n])
+	s.retired = append(s.retired, s.segments[:n]...)
 	s.segments = slices.Delete(s.segments, 0, n)
 	s.mu.Unlock()
 	// A cursor that is older than the oldest segment looks like lost data, so it goes to the disk first.
 	errs := []error{s.saveCursor(n > 0)}
-	for _, seg := range delivered {
+	s.retired = slices.DeleteFunc(s.retired, func(seg *segment) bool {
 		if err := os.Remove(seg.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("delete segment: %w", err))
+			return false // the next commit tries again
 		}
-	}
+		s.member.free(seg.size)
+		return true
+	})
 	return errors.Join(errs...)
 }
 

@@ -42,9 +42,11 @@ func (s *Spool) recover() (rep Repairs, err error) {
 	if s.segments, err = listSegments(s.dir); err != nil {
 		return rep, err
 	}
+	size := int64(0)
 	for _, seg := range s.segments {
-		s.bytes += seg.size
+		size += seg.size
 	}
+	s.member = s.opts.Bound.join(s.opts.Share, size)
 	slots, err := s.recoverCursor()
 	if err != nil {
 		return rep, err
@@ -151,7 +153,7 @@ func (s *Spool) survey(i int, rep *Repairs) (last position, err error) {
 				return last, fmt.Errorf("cut segment %s: %w", seg.path, err)
 			}
 			seg.size = h.off
-			s.bytes -= h.bytes
+			s.member.free(h.bytes)
 			return last, nil
 		case h.concerns(s.cursorAt.seq):
 			rep.Gaps = append(rep.Gaps, s.report(*h, seg, f))

@@ -15,8 +15,10 @@
 //   - Delivery is at least once: records after the cursor are read again after a restart.
 //   - Damage costs the records that it touches and no others. It is counted, reported, and its bytes are kept. Nothing
 //     in a segment makes Open or Read fail, panic or wait for ever.
-//   - The segments never hold more than Options.MaxBytes. At that bound, and on a full disk, appends fail with ErrFull,
-//     nothing acknowledged is lost, and Commit works and makes room.
+//   - The segments never hold more than Options.MaxBytes, or those of several spools more than their common Bound. At
+//     that bound, and on a full disk, appends fail with ErrFull, nothing acknowledged is lost, and Commit works and makes
+//     room; so does DropOldest, for whom would rather lose the oldest.
+//   - After an append that failed those behind it fail too, until Resume: what is appended again comes before them.
 //   - Memory is bounded by some MB and the records that were read and not committed, whatever the backlog.
 package spool
 
@@ -30,7 +32,7 @@ import (
 )
 
 var (
-	// ErrFull is the error of an append for which there is no room. There is again after a Commit.
+	// ErrFull is the error of an append for which there is no room. There is again after a Commit or DropOldest.
 	ErrFull = errors.New("spool is full")
 	// ErrClosed is the error of every call after Close.
 	ErrClosed = errors.New("spool is closed")
@@ -45,6 +47,13 @@ type Options struct {
 	SegmentBytes int64
 	// MaxBytes bounds all segments together, by default 2 GiB.
 	MaxBytes int64
+	// Bound, if set, is the bound that this spool shares with others, in the place of MaxBytes. Share bytes of it are
+	// left to this spool by the others.
+	Bound *Bound
+	Share int64
+	// MakeRoom, if set, is called when there is no room for an append, and says whether there may be now. It may call
+	// DropOldest of this spool, or of others that do not call back.
+	MakeRoom func() bool
 	// MinFree is how many bytes of the disk are left to others, by default 64 MiB; none if negative.
 	MinFree int64
 	// Linger is the longest time that the committer gathers appends before it writes and syncs them, by default 5 ms;
@@ -62,8 +71,11 @@ func (o Options) withDefaults() Options {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = 2 << 30
 	}
+	if o.Bound == nil {
+		o.Bound = NewBound(o.MaxBytes)
+	}
 	if o.SegmentBytes <= 0 {
-		o.SegmentBytes = min(8<<20, o.MaxBytes/8)
+		o.SegmentBytes = min(8<<20, o.Bound.max/8)
 	}
 	if o.MinFree == 0 {
 		o.MinFree = 64 << 20
@@ -81,12 +93,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Spool is an open spool. Locks are taken in the order readMu, cursorMu, mu.
+// Spool is an open spool. Locks are taken in the order writeMu, readMu, cursorMu, mu.
 type Spool struct {
-	dir   string
-	opts  Options
-	lock  *os.File
-	queue *queue
+	dir    string
+	opts   Options
+	lock   *os.File
+	queue  *queue
+	member *member
 
 	arrived   chan struct{} // holds a token after records became durable
 	closing   chan struct{} // closed when Close begins
@@ -94,24 +107,31 @@ type Spool struct {
 	committed chan struct{} // closed when the committer has ended
 	closeErr  error
 
-	active file // the newest segment, the committer's own; nil makes the next append begin a new one
+	// The committer's own: appends of this era and those before fail, for this reason.
+	failedEra uint64
+	failedBy  error
+
+	writeMu  sync.Mutex
+	active   file // the newest segment; nil makes the next append begin a new one
+	released bool
 
 	readMu sync.Mutex
 	reader reader
 
 	cursorMu sync.Mutex
 	cursor   *cursorFile // nil after Close
+	retired  []*segment  // delivered ones that are still to be deleted
 
 	mu       sync.Mutex
 	isClosed bool
 	segments []*segment // oldest first; the last is the newest, and stays
-	bytes    int64      // the sum of their sizes
 	durable  position   // the last acknowledged record
 	read     uint64     // the last record that Read returned or passed over
 	unread   time.Time  // when the record after that was appended; zero if there is none
 	cursorAt position   // the last delivered record
 	cursorIn place      // where it ends
 	marks    []mark     // what was read and is not delivered yet
+	adrift   []adrift   // what was read before it was dropped, and may yet be delivered
 	counts   counts
 }
 
@@ -125,6 +145,7 @@ type place struct {
 type mark struct {
 	seq    uint64
 	points uint64 // in all records up to this one
+	own    uint64 // in the record itself
 	end    place
 	time   time.Time
 	gap    bool
@@ -134,6 +155,7 @@ type counts struct {
 	appended, refused, syncs                 uint64
 	lastSync, maxSync                        time.Duration
 	gaps, lostRecords, lostPoints, lostBytes uint64
+	dropped                                  Dropped
 }
 
 // Open opens the spool in dir, creating it if need be, and repairs what a crash or a bad disk has left. It reads two
@@ -169,7 +191,7 @@ func Open(dir string, opts Options) (*Spool, Repairs, error) {
 // full batch is ahead of it, for as long as the disk takes.
 //
 // done is called exactly once: with nil when the record is on disk, or with the reason why it is not spooled: ErrFull,
-// ErrClosed, ErrTooLarge (wrapped), or what the disk said. The calls come in the order of the appends, from one
+// ErrClosed, ErrTooLarge (wrapped), or what the disk said, of this append or of one before it (see Resume). The calls come in the order of the appends, from one
 // goroutine, and hold up the next batch: done must be quick and must not call Append or Close. An append that is refused
 // at once (ErrClosed, ErrTooLarge) calls done before it returns. After an error other than these two, the record may
 // still turn up after a restart.
@@ -186,8 +208,12 @@ func (s *Spool) Append(payload []byte, points int, done func(error)) {
 	}
 }
 
+// Resume lets appends be tried again after one has failed. Those that were called before Resume fail like the one that
+// did, if they are not answered yet.
+func (s *Spool) Resume() { s.queue.resume() }
+
 func (s *Spool) acceptable(payload []byte, points int) error {
-	if bound := min(MaxPayload, s.opts.MaxBytes-headerSize); int64(len(payload)) > bound {
+	if bound := min(MaxPayload, s.member.most()-headerSize); int64(len(payload)) > bound {
 		return fmt.Errorf("%w: %d bytes, the most is %d: split it", ErrTooLarge, len(payload), bound)
 	}
 	if points < 0 || int64(points) > 1<<32-1 {
@@ -222,6 +248,8 @@ type Stats struct {
 	LostRecords uint64 // in them
 	LostPoints  uint64 // in them, known once Read has met the record after
 	LostBytes   uint64 // bad bytes skipped, those of a torn tail left out
+
+	Dropped Dropped // all that was dropped since Open
 }
 
 // Stats returns the state of this moment.
@@ -230,7 +258,7 @@ func (s *Spool) Stats() Stats {
 	defer s.mu.Unlock()
 	st := Stats{
 		Records:     s.durable.seq - s.cursorAt.seq,
-		DiskBytes:   s.bytes,
+		DiskBytes:   s.member.bytes(),
 		LastSeq:     s.durable.seq,
 		Cursor:      s.cursorAt.seq,
 		Appended:    s.counts.appended,
@@ -242,6 +270,7 @@ func (s *Spool) Stats() Stats {
 		LostRecords: s.counts.lostRecords,
 		LostPoints:  s.counts.lostPoints,
 		LostBytes:   s.counts.lostBytes,
+		Dropped:     s.counts.dropped,
 	}
 	if st.Records == 0 {
 		return st
@@ -255,6 +284,9 @@ func (s *Spool) Stats() Stats {
 	}
 	return st
 }
+
+// Size is the size of all segments: Stats.DiskBytes, for whom asks often.
+func (s *Spool) Size() int64 { return s.member.bytes() }
 
 // bytesAfter returns how many bytes of segments come after p. The caller holds mu.
 func (s *Spool) bytesAfter(p place) int64 {
@@ -285,6 +317,7 @@ func (s *Spool) Close() error {
 	s.cursorMu.Lock()
 	err := s.saveCursor(true)
 	s.cursorMu.Unlock()
+	s.sink()
 	if closeErr := s.release(); err == nil {
 		err = closeErr
 	}
@@ -298,10 +331,13 @@ func (s *Spool) Close() error {
 // release closes all files. The committer does not run, or has ended.
 func (s *Spool) release() error {
 	var errs []error
+	s.writeMu.Lock()
+	s.released = true
 	if s.active != nil {
 		errs = append(errs, s.active.Close())
 		s.active = nil
 	}
+	s.writeMu.Unlock()
 	s.readMu.Lock()
 	errs = append(errs, s.reader.close())
 	s.readMu.Unlock()
@@ -311,6 +347,9 @@ func (s *Spool) release() error {
 		s.cursor = nil
 	}
 	s.cursorMu.Unlock()
+	if s.member != nil {
+		s.member.leave()
+	}
 	return errors.Join(append(errs, s.lock.Close())...)
 }
 

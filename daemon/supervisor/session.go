@@ -22,6 +22,9 @@ const (
 	drainTime = 2 * time.Second
 )
 
+// Window is how many batches of a plugin may be without acknowledgement, and so wait with its Intake.
+const Window = window
+
 // Intake takes the points of one plugin.
 type Intake interface {
 	// Take stores points, encoded as in a batch. It calls done once, from any goroutine, when all of them are on disk

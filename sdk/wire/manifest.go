@@ -32,6 +32,17 @@ const (
 	RoleNotifier Role = "notifier"
 )
 
+// Records lists the measurements whose points are records.
+func (m *Manifest) Records() []string {
+	var names []string
+	for _, measurement := range m.Measurements {
+		if measurement.Record {
+			names = append(names, measurement.Name)
+		}
+	}
+	return names
+}
+
 // HasRole reports whether the plugin has the role.
 func (m *Manifest) HasRole(role Role) bool {
 	for _, r := range m.Roles {
@@ -110,8 +121,11 @@ type Block struct {
 
 // Measurement describes the points of one name that a plugin emits.
 type Measurement struct {
-	Name   string        `json:"name"`
-	Doc    string        `json:"doc"`
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+	// Record says that its points tell what people or rules did, and not what was measured: they are kept longer, and are
+	// the last to go where there are too many.
+	Record bool          `json:"record,omitempty"`
 	Tags   []TagSchema   `json:"tags,omitempty"`
 	Fields []FieldSchema `json:"fields"`
 	// Open says that the plugin can not name all fields beforehand: the daemon then takes those too that are not declared.
