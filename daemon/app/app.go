@@ -248,7 +248,7 @@ func (a *App) deliver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options.Reject = letters.Add
+	options.Reject = letters.To(influx.Points)
 	options.OnChange = a.logWay
 	writer, err := influx.NewWriter(options)
 	if err != nil {

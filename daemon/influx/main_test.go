@@ -87,10 +87,12 @@ type refusals struct {
 	why   []string
 }
 
-func (r *refusals) add(line []byte, reason string) error {
+func (r *refusals) add(lines [][]byte, reason string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines, r.why = append(r.lines, string(line)), append(r.why, reason)
+	for _, line := range lines {
+		r.lines, r.why = append(r.lines, string(line)), append(r.why, reason)
+	}
 	return nil
 }
 

@@ -256,7 +256,7 @@ func TestRejectionIsFinalOnlyWhenTheLineIsSetAside(t *testing.T) {
 	db := database(t)
 	var calls int
 	full := errors.New("no space left")
-	w, _ := writerTo(t, influx.WriterOptions{Bucket: db, Reject: func(line []byte, reason string) error {
+	w, _ := writerTo(t, influx.WriterOptions{Bucket: db, Reject: func([][]byte, string) error {
 		if calls++; calls < 4 {
 			return full
 		}
@@ -337,7 +337,7 @@ func TestWriterAsksForNanosecondsAndGivesItsToken(t *testing.T) {
 }
 
 func TestWrongOptionsAreRefusedWithoutTheirSecrets(t *testing.T) {
-	keep := func([]byte, string) error { return nil }
+	keep := func([][]byte, string) error { return nil }
 	for _, o := range []influx.WriterOptions{
 		{URL: "127.0.0.1:8086", Bucket: "b", Reject: keep},
 		{URL: "http://u:hidden@127.0.0.1:8086", Bucket: "b", Reject: keep},

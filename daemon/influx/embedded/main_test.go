@@ -110,7 +110,7 @@ func (s *server) write(u User, lines ...string) error {
 	s.t.Helper()
 	c := s.Credentials()
 	w, err := influx.NewWriter(influx.WriterOptions{URL: c.URL, Token: u.Token(), Bucket: c.Database,
-		Reject: func(line []byte, reason string) error { return fmt.Errorf("%s: %s", line, reason) }})
+		Reject: func(lines [][]byte, reason string) error { return fmt.Errorf("%s: %s", lines, reason) }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
