@@ -202,8 +202,10 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 				wait = d.w.waits.configuration
 			}
 			mended = true
+			d.w.missing.Store(true)
 			d.w.unprepared.Store(true)
 		default:
+			d.w.missing.Store(false)
 			return a, nil
 		}
 		if a.wait > 0 {
@@ -218,7 +220,7 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 
 // prepareIfNeeded makes what is missing in InfluxDB, as far as that can be done. Whether it could, the next answer says.
 func (w *Writer) prepareIfNeeded(ctx context.Context) {
-	if w.prepare != nil && w.unprepared.Load() && w.prepare(ctx) {
+	if w.prepare != nil && w.unprepared.Load() && w.prepare(ctx, w.missing.Load()) {
 		w.unprepared.Store(false)
 	}
 }

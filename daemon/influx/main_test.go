@@ -58,10 +58,13 @@ func limited(t testing.TB) context.Context {
 	return ctx
 }
 
+// unique is a name that no other test has.
+func unique() string { return "test_" + rand.Text() }
+
 // database makes a database for one test, with points kept for 32 days.
 func database(t testing.TB) string {
 	t.Helper()
-	name := "test_" + rand.Text()
+	name := unique()
 	setup := setup(t)
 	policy := influx.RetentionPolicy{Name: "autogen", Duration: 32 * 24 * time.Hour, Default: true}
 	if err := setup.Database(limited(t), name, policy); err != nil {

@@ -80,13 +80,18 @@ func (s *Setup1) policy(ctx context.Context, database string, want RetentionPoli
 		}
 		verb = "ALTER"
 	}
+	_, err = s.reader.Query(ctx, want.statement(verb, database))
+	return err
+}
+
+// statement creates or alters the policy.
+func (p RetentionPolicy) statement(verb, database string) string {
 	statement := fmt.Sprintf("%s RETENTION POLICY %s ON %s DURATION %s REPLICATION 1 SHARD DURATION %s",
-		verb, quoteName(want.Name), quoteName(database), duration(want.Duration), duration(want.Shard))
-	if want.Default {
+		verb, quoteName(p.Name), quoteName(database), duration(p.Duration), duration(p.shard()))
+	if p.Default {
 		statement += " DEFAULT"
 	}
-	_, err = s.reader.Query(ctx, statement)
-	return err
+	return statement
 }
 
 func (s *Setup1) policies(ctx context.Context, database string) (map[string]RetentionPolicy, error) {

@@ -65,6 +65,10 @@ func judge(status int, header http.Header, message string, now time.Time) answer
 		a.verdict = tooLarge
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
 		a.verdict = misconfigured
+	case status == http.StatusBadRequest && strings.Contains(message, "provide either orgID or org"):
+		// 2.x speaks of the request and not of its lines.
+		a.verdict = misconfigured
+		a.reason += `: set the organization: influxdb { org = "…" }`
 	case page:
 		a.reason = fmt.Sprintf("%d with a web page: something between here and InfluxDB answers", status)
 	case status < 400:

@@ -33,10 +33,10 @@ type WriterOptions struct {
 	// then the Writer asks again. It may be called from several goroutines if Write is.
 	Reject func(lines [][]byte, reason string) error
 
-	// Prepare, if set, makes what is to be written to. It is called before the first request, and again when an answer
-	// says that something is missing, until it returns true; requests are sent whatever it returns. It may be called from
-	// several goroutines if Write is.
-	Prepare func(ctx context.Context) bool
+	// Prepare, if set, makes what is to be written to. It is called before the first request, and again, with missing, when
+	// an answer says that something is not there or not allowed, until it returns true. Requests are sent whatever it
+	// returns. It may be called from several goroutines if Write is.
+	Prepare func(ctx context.Context, missing bool) bool
 
 	// OnChange, if set, is told of each change of the condition, with the last error in words. It must be quick and must
 	// not call the Writer.
@@ -64,7 +64,7 @@ type Writer struct {
 	client  *http.Client
 	target  string // the whole address that is posted to
 	reject  func(lines [][]byte, reason string) error
-	prepare func(ctx context.Context) bool
+	prepare func(ctx context.Context, missing bool) bool
 	redact  func(string) string
 	bodies  *bodies
 	poisons poisons
@@ -72,6 +72,7 @@ type Writer struct {
 	state   tracker
 
 	unprepared  atomic.Bool
+	missing     atomic.Bool // an answer has said that something is
 	connections atomic.Int64
 }
 
