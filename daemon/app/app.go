@@ -65,6 +65,7 @@ type App struct {
 	pipe    *pipeline.Pipeline
 	influx  *embedded.Server // nil unless InfluxDB is embedded
 	writer  *influx.Writer   // nil until InfluxDB's address and token are known
+	storage *storage         // as writer
 	health  string           // the address of /healthz
 }
 
@@ -192,6 +193,8 @@ func (a *App) open() error {
 			Socket:      filepath.Join(runDir(dir), "influxdb.sock"),
 			Port:        a.cfg.InfluxDB.Port,
 			Retention:   retention(a.cfg.InfluxDB.Retention),
+			Records:     retention(a.cfg.InfluxDB.RecordsRetention),
+			Memory:      a.cfg.InfluxDB.Memory,
 			Logger:      a.logger.Named("influxdb"),
 			StopTimeout: influxStopTime,
 		})
@@ -230,9 +233,6 @@ func stamp(own, vantage []config.Tag) []point.Tag {
 
 // deliver brings points to InfluxDB, once it is known where that is.
 func (a *App) deliver(ctx context.Context) error {
-	options := influx.WriterOptions{
-		URL: a.cfg.InfluxDB.URL, Token: a.cfg.InfluxDB.Token, Org: a.cfg.InfluxDB.Org, Bucket: a.cfg.InfluxDB.Bucket,
-	}
 	if a.influx != nil {
 		if err := a.influx.WaitReady(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -240,26 +240,22 @@ func (a *App) deliver(ctx context.Context) error {
 			}
 			return err
 		}
-		credentials := a.influx.Credentials()
-		options.URL, options.Socket, options.Bucket = credentials.URL, credentials.Socket, credentials.Database
-		options.Token = credentials.Writer.Token()
 	}
-	letters, err := influx.OpenDeadLetters(filepath.Join(a.cfg.Daemon.DataDir, "deadletters"), deadLetterBytes)
+	store, err := a.openStorage()
 	if err != nil {
 		return err
 	}
-	options.Reject = letters.To(influx.Points)
-	options.OnChange = a.logWay
-	writer, err := influx.NewWriter(options)
+	points, _ := influx.Targets(store.bucket)
+	writer, err := influx.NewWriter(store.writerTo(points, a.logWay))
 	if err != nil {
-		return errors.Join(err, letters.Close())
+		return errors.Join(err, store.Close())
 	}
 	a.mu.Lock()
-	a.writer = writer
+	a.writer, a.storage = writer, store
 	a.mu.Unlock()
 	err = a.pipe.Run(ctx, writer)
 	writer.Close()
-	return errors.Join(err, letters.Close())
+	return errors.Join(err, store.Close())
 }
 
 // logWay logs when the way to InfluxDB is cut, and when it is open again.

@@ -71,6 +71,14 @@ func (a *App) influxStatus() console.InfluxDB {
 	if a.writer != nil {
 		way := a.writer.State()
 		st.Stored, st.Rejected, st.Expired = int(way.Stored), int(way.Rejected), int(way.Expired)
+		st.Requests, st.Retries, st.SentBytes, st.Latency = way.Requests, way.Retries, way.Bytes, way.Latency.Seconds()
+		st.Connections = way.Connections
+		for _, p := range way.Poisons {
+			st.WrongFields = append(st.WrongFields, console.WrongField{Measurement: p.Measurement, Field: p.Field, Given: p.Given,
+				Existing: p.Existing, Since: p.Since.UTC(), Last: p.Last.UTC(), Points: p.Points})
+		}
+		report := a.storage.setup.Report()
+		st.Server, st.SetupProblem, st.Differences, st.Needed = report.Server, report.Problem, report.Differences, report.Needed
 		if way.Condition == influx.Holding || way.Condition == influx.Misconfigured {
 			st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError
 		} else if a.influx == nil {

@@ -86,6 +86,7 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
 	}
 	fmt.Fprintf(out, "          %d points stored, %d set aside, %d too old\n", st.InfluxDB.Stored, st.InfluxDB.Rejected, st.InfluxDB.Expired)
+	printSetup(out, st.InfluxDB)
 	fmt.Fprintf(out, "Queue     %d points, %s", st.Queue.Points, size(st.Queue.Bytes))
 	if st.Queue.Points > 0 {
 		fmt.Fprintf(out, ", the oldest for %s", time.Duration(st.Queue.OldestAge*float64(time.Second)).Round(time.Millisecond))
@@ -95,6 +96,26 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 	}
 	fmt.Fprintf(out, "\nData      %s\n", st.DataDir)
 	return nil
+}
+
+// printSetup prints what somebody has to do about InfluxDB.
+func printSetup(out io.Writer, db console.InfluxDB) {
+	for _, f := range db.WrongFields {
+		fmt.Fprintf(out, "          field %s of %s comes as %s, InfluxDB has %s: %d points set aside for %s\n",
+			printable(f.Field), printable(f.Measurement), printable(f.Given), printable(f.Existing), f.Points, age(f.Since))
+	}
+	if db.SetupProblem != "" {
+		fmt.Fprintf(out, "          not set up: %s\n", printable(db.SetupProblem))
+	}
+	for _, difference := range db.Differences {
+		fmt.Fprintf(out, "          differs: %s\n", printable(difference))
+	}
+	if len(db.Needed) > 0 {
+		fmt.Fprintln(out, "          the token may not set it up; an administrator has to run:")
+		for _, statement := range db.Needed {
+			fmt.Fprintf(out, "            %s\n", printable(statement))
+		}
+	}
 }
 
 // age is how long ago t was, in the two units that matter.
