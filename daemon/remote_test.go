@@ -93,6 +93,24 @@ func (r *remoteInfluxDB) do(statement string) {
 	}
 }
 
+// write stores a line, as its administrator would.
+func (r *remoteInfluxDB) write(bucket, line string) {
+	r.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, r.url+"/api/v2/write?bucket="+bucket, strings.NewReader(line))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Token root:secret-of-root")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusNoContent {
+		r.t.Fatalf("write to %s: %s", bucket, resp.Status)
+	}
+}
+
 // provision makes what the daemon of the test expects.
 func (r *remoteInfluxDB) provision(password string) {
 	r.t.Helper()

@@ -56,6 +56,8 @@ type App struct {
 
 	// reloading is held during a reload.
 	reloading sync.Mutex
+	// retrying is held while dead letters are sent once more.
+	retrying sync.Mutex
 
 	mu      sync.Mutex
 	tags    []config.Tag

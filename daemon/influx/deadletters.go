@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -224,13 +223,7 @@ func (d *DeadLetters) To(lane Lane) func(lines [][]byte, reason string) error {
 
 // encode returns the letter as it is on disk, with a newline.
 func (l DeadLetter) encode() ([]byte, error) {
-	s := storedLetter{Time: l.Time, Lane: l.Lane, Reason: l.Reason}
-	if utf8.Valid(l.Line) {
-		s.Line = string(l.Line)
-	} else {
-		s.Bytes = l.Line
-	}
-	text, err := json.Marshal(s)
+	text, err := json.Marshal(l)
 	if err != nil {
 		return nil, fmt.Errorf("encode a dead letter: %w", err)
 	}
