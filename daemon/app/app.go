@@ -190,7 +190,7 @@ func (a *App) open() error {
 	a.pipe = pipeline.New(queue, a.logger.Named("pipeline"))
 	if a.cfg.InfluxDB.Embedded {
 		a.influx = embedded.New(embedded.Options{
-			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),
+			Binary:      influxd(a.cfg),
 			Dir:         influxDir(a.cfg),
 			Socket:      filepath.Join(runDir(dir), "influxdb.sock"),
 			Port:        a.cfg.InfluxDB.Port,

@@ -109,7 +109,7 @@ func (s *Setup) Prepare(ctx context.Context, missing bool) bool {
 }
 
 func (s *Setup) run(ctx context.Context, missing bool) (Report, error) {
-	version, major, err := s.identify(ctx)
+	version, major, err := s.Identify(ctx)
 	if err != nil {
 		return Report{}, err
 	}
@@ -130,8 +130,8 @@ var errUnknownServer = errors.New("no InfluxDB 1.x or 2.x answers")
 
 var versionForm = regexp.MustCompile(`^v?((\d+)\.[0-9A-Za-z.+-]*)$`)
 
-// identify tells 1.x and 2.x apart by what they say of themselves, and a build without a version by what it offers.
-func (s *Setup) identify(ctx context.Context) (version string, major int, err error) {
+// Identify tells 1.x and 2.x apart by what they say of themselves, and a build without a version by what it offers.
+func (s *Setup) Identify(ctx context.Context) (version string, major int, err error) {
 	said := func(text string) bool {
 		m := versionForm.FindStringSubmatch(text)
 		if m == nil {
