@@ -41,9 +41,9 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 
 # InfluxDB 2 is for the tests alone. Its query language is in Rust and comes within its Go modules; a pkg-config of
 # InfluxData's builds it. RUSTUP_TOOLCHAIN keeps rustup from looking for the compiler of 2023 that those sources name.
-influxdb2: $(BIN)/influxd2 ## Build InfluxDB 2.7 for the tests, once: this takes some minutes and needs Rust
+influxdb2: $(TOOLS)/influxd2 ## Build InfluxDB 2.7 for the tests, once: this takes some minutes and needs Rust
 
-$(BIN)/influxd2: $(INFLUXD2)/go.mod $(INFLUXD2)/go.sum $(INFLUXD2)/rustc
+$(TOOLS)/influxd2: $(INFLUXD2)/go.mod $(INFLUXD2)/go.sum $(INFLUXD2)/rustc
 	@missing=; for p in cargo gcc pkg-config; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "InfluxDB 2 can not be built, because these are missing:$$missing. Rust must be 1.72 or newer."; exit 1; \
@@ -63,8 +63,8 @@ run: build ## Build everything and run the daemon with config.hcl
 test: build test-packages ## Run all tests with the race detector
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -race -timeout 20m ./...
 
-test-influxdb2: $(BIN)/influxd $(BIN)/influxd2 ## Run against InfluxDB 2.7 what is promised for both releases
-	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_INFLUXD2="$(CURDIR)/$(BIN)/influxd2" \
+test-influxdb2: $(BIN)/influxd $(TOOLS)/influxd2 ## Run against InfluxDB 2.7 what is promised for both releases
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_INFLUXD2="$(CURDIR)/$(TOOLS)/influxd2" \
 		go test -race -timeout 5m -tags influxdb2 -run Contract ./daemon/influx
 
 test-packages:
@@ -112,8 +112,9 @@ $(TOOLS)/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go
 $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
 
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./daemon/pipeline ./plugins/http-quality/probe
+bench: $(BIN)/influxd ## Run the benchmarks
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
+		./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./plugins/http-quality/probe
 
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -32,7 +33,9 @@ func TestFilterThatIsNotUnderstoodChoosesNothing(t *testing.T) {
 	path, _ := control(t, s)
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", path) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
 	}}
 	for _, body := range []string{"", "{", `{"mesurement":"m"}`, `{"since":"yesterday"}`, `{"reason":"` + strings.Repeat("x", 1<<20) + `"}`} {
 		resp, err := client.Post("http://vedette/v1/deadletters/drop", "application/json", strings.NewReader(body))
