@@ -41,6 +41,8 @@ var (
 
 	// missingTarget is how 1.x says with a status of 500 what is a matter of set-up.
 	missingTarget = regexp.MustCompile(`retention policy not found|database not found`)
+	// cutBody is how 1.x says that it did not get the whole body, which is no judgement of the lines in it.
+	cutBody = regexp.MustCompile(`^(unexpected EOF|gzip: |http: |read tcp |read unix |context canceled)`)
 	// varying is what differs from refusal to refusal for one and the same reason.
 	varying = regexp.MustCompile(`^(unexpected error writing points to database|failure writing points to database): |partial write: | dropped=\d+( for database: .*)?$`)
 )
@@ -69,6 +71,7 @@ func judge(status int, header http.Header, message string, now time.Time) answer
 		// 2.x speaks of the request and not of its lines.
 		a.verdict = misconfigured
 		a.reason += `: set the organization: influxdb { org = "…" }`
+	case status == http.StatusBadRequest && cutBody.MatchString(message):
 	case page:
 		a.reason = fmt.Sprintf("%d with a web page: something between here and InfluxDB answers", status)
 	case status < 400:
