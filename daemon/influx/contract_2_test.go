@@ -26,7 +26,7 @@ const (
 	token2 = "contract-token"
 )
 
-// server2 is one InfluxDB 2 for all tests of a process. It dies with it.
+// server2 is one InfluxDB 2 for all tests.
 var server2 = sync.OnceValues(func() (string, error) {
 	binary := os.Getenv("VEDETTE_INFLUXD2")
 	if binary == "" {
@@ -46,9 +46,15 @@ var server2 = sync.OnceValues(func() (string, error) {
 		"--sqlite-path", filepath.Join(dir, "sqlite"), "--engine-path", filepath.Join(dir, "engine"), "--reporting-disabled", "--log-level", "error")
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	cmd.Stderr = os.Stderr
-	if _, err := process.Start(cmd, syscall.SIGKILL); err != nil {
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		return "", err
 	}
+	atEnd = append(atEnd, func() {
+		_ = child.Signal(syscall.SIGKILL)
+		<-child.Done()
+		_ = os.RemoveAll(dir)
+	})
 	base := "http://" + address
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := http.Get(base + "/ready")

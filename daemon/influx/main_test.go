@@ -21,8 +21,16 @@ const patience = 60 * time.Second
 // server is one real InfluxDB for all tests; each test has a database of its own.
 var server *embedded.Server
 
+// atEnd is done when all tests have ended.
+var atEnd []func()
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		defer func() {
+			for _, done := range atEnd {
+				done()
+			}
+		}()
 		binary, err := influxdtest.Find()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
