@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"path/filepath"
 
 	"github.com/hashicorp/go-hclog"
@@ -67,7 +66,7 @@ func (s *storage) writerTo(target influx.Target, onChange func(influx.Condition,
 // Close closes what was opened, once nothing writes any more.
 func (s *storage) Close() error {
 	s.setup.Close()
-	return errors.Join(s.letters.Close())
+	return s.letters.Close()
 }
 
 // logReport tells the operator what the set-up has found.

@@ -36,7 +36,7 @@ func TestInfluxDBThatHangsIsToldFromOneThatIsBusy(t *testing.T) {
 
 func TestStoppedInfluxDBIsKilledAndStartedAgainWithItsData(t *testing.T) {
 	t.Parallel()
-	s := startWatched(t, watch{every: 20 * time.Millisecond, patience: 100 * time.Millisecond, silent: 10, longest: time.Hour})
+	s := startWatched(t, watch{every: 50 * time.Millisecond, patience: 50 * time.Millisecond, silent: 40, longest: time.Hour})
 	before, c := s.State(), s.Credentials()
 	if err := s.write(c.Writer, fmt.Sprintf("m v=1 %d", time.Now().UnixNano())); err != nil {
 		t.Fatal(err)
