@@ -12,6 +12,7 @@ TOOLS   := .tools
 PLUGINS := http-quality
 EXAMPLES := disk-free log-notifier python-load
 INFLUXD := daemon/influx/embedded/influxd
+INFLUXD2 := daemon/influx/influxd2
 
 # The programs, the modules of the system's own Python (another may come first on PATH) and the Debian packages that the
 # tests need.
@@ -25,7 +26,7 @@ GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration
 
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: build run test soak lint generate bench fuzz vuln clean install test-packages
+.PHONY: build run test soak test-influxdb2 influxdb2 lint generate bench fuzz vuln clean install test-packages
 
 build: $(BIN)/influxd ## Build the daemon, the plugins and the private InfluxDB into bin/
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vedette ./daemon
@@ -39,10 +40,28 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 	@touch $@
 
 # The peer of the end-to-end benchmark, with the plugins that it needs and no others.
-$(BIN)/telegraf: bench/telegraf/go.mod bench/telegraf/go.sum
+$(TOOLS)/telegraf: bench/telegraf/go.mod bench/telegraf/go.sum
 	@echo "Building Telegraf 1.37.2 for the benchmark, once: this takes a few minutes."
 	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,outputs.influxdb_v2,parsers.influx \
 		-ldflags "-s -w" -o "$(CURDIR)/$@" github.com/influxdata/telegraf/cmd/telegraf
+	@touch $@
+
+# InfluxDB 2 is for the tests alone. Its query language is in Rust and comes within its Go modules; a pkg-config of
+# InfluxData's builds it. RUSTUP_TOOLCHAIN keeps rustup from looking for the compiler of 2023 that those sources name.
+influxdb2: $(TOOLS)/influxd2 ## Build InfluxDB 2.7 for the tests, once: this takes some minutes and needs Rust
+
+$(TOOLS)/influxd2: $(INFLUXD2)/go.mod $(INFLUXD2)/go.sum $(INFLUXD2)/rustc
+	@missing=; for p in cargo gcc pkg-config; do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "InfluxDB 2 can not be built, because these are missing:$$missing. Rust must be 1.72 or newer."; exit 1; \
+	fi
+	@echo "Building InfluxDB 2.7.12, once: this takes some minutes."
+	go -C $(INFLUXD2) build -o "$(CURDIR)/$(TOOLS)/influx-pkg-config" github.com/influxdata/pkg-config
+	toolchain=$${RUSTUP_TOOLCHAIN:-$$(rustup show active-toolchain 2>/dev/null | cut -d' ' -f1)}; \
+	if [ -n "$$toolchain" ]; then export RUSTUP_TOOLCHAIN="$$toolchain"; fi; \
+	PKG_CONFIG="$(CURDIR)/$(TOOLS)/influx-pkg-config" RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/$(INFLUXD2)/rustc" \
+	go -C $(INFLUXD2) build -trimpath -tags sqlite_foreign_keys,sqlite_json -ldflags "-s -w -X main.version=v2.7.12" \
+		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/v2/cmd/influxd
 	@touch $@
 
 run: build ## Build everything and run the daemon with config.hcl
@@ -53,6 +72,10 @@ test: build test-packages ## Run all tests with the race detector
 
 soak: build test-packages ## Run the tests that do a thing again and again for long
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_SOAK=1 go test -race -v -timeout 60m -run '^TestSoak' ./... | grep -v '^?\|no tests to run'
+
+test-influxdb2: $(BIN)/influxd $(TOOLS)/influxd2 ## Run against InfluxDB 2.7 what is promised for both releases
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_INFLUXD2="$(CURDIR)/$(TOOLS)/influxd2" \
+		go test -race -timeout 5m -tags influxdb2 -run Contract ./daemon/influx
 
 test-packages:
 	@missing=; for p in $(TEST_PROGRAMS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
@@ -69,9 +92,11 @@ test-packages:
 lint: $(TOOLS)/staticcheck $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## Check form, types, and that generated code is fresh
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt: $$unformatted"; exit 1; fi
 	go vet ./...
+	go vet -tags influxdb2 ./daemon/influx
 	$(TOOLS)/staticcheck ./...
 	go mod tidy -diff
 	go -C $(INFLUXD) mod tidy -diff
+	go -C $(INFLUXD2) mod tidy -diff
 	go -C .ci/tools mod tidy -diff
 	cd sdk/wire && ../../$(TOOLS)/buf lint
 	@before=$$(cat $(GENERATED) | sha256sum); $(MAKE) --no-print-directory generate; \
@@ -98,10 +123,11 @@ $(TOOLS)/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go
 $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
 
-bench: build $(BIN)/telegraf ## Run the benchmarks; peers run in the same run
-	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(BIN)/bench/$$p" ./$$p; done
-	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)"
-	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./daemon/pipeline ./plugins/http-quality/probe
+bench: build $(TOOLS)/telegraf ## Run the benchmarks; peers run in the same run
+	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(TOOLS)/bench/$$p" ./$$p; done
+	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
+	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
+		./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./plugins/http-quality/probe
 
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -17,9 +17,11 @@ daemon {
 # A private InfluxDB 1.8 on loopback, with a password, in the data directory.
 # For one of your own, write url, token and bucket instead (and org for InfluxDB 2.x).
 influxdb {
-  embedded  = true
-  port      = 8086
-  retention = "32d"
+  embedded          = true
+  port              = 8086
+  retention         = "32d"  # of raw points
+  records_retention = "400d" # of commands, alerts and notices
+  memory            = "512MiB"
 }
 
 plugin "http-quality" {

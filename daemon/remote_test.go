@@ -107,6 +107,24 @@ func (r *remoteInfluxDB) do(statement string) {
 	}
 }
 
+// write stores a line, as its administrator would.
+func (r *remoteInfluxDB) write(bucket, line string) {
+	r.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, r.url+"/api/v2/write?bucket="+bucket, strings.NewReader(line))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Token root:secret-of-root")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusNoContent {
+		r.t.Fatalf("write to %s: %s", bucket, resp.Status)
+	}
+}
+
 // provision makes what the daemon of the test expects.
 func (r *remoteInfluxDB) provision(password string) {
 	r.t.Helper()
@@ -214,4 +232,59 @@ func TestAWrongTokenIsAPersonsBusinessAndNotShown(t *testing.T) {
 	r.do("SET PASSWORD FOR probe = 'secret-of-probe'")
 	s.start()
 	waitUntil(t, "the points from before are stored", patience, func() bool { return uint64(s.count(asked)) >= max(1, taken) })
+}
+
+func TestAnInfluxDBOfOnesOwnIsSetUpAsFarAsTheTokenMay(t *testing.T) {
+	t.Parallel()
+	r := newRemoteInfluxDB(t)
+	r.start()
+	r.do("CREATE USER root WITH PASSWORD 'secret-of-root' WITH ALL PRIVILEGES")
+	s := r.site("root:secret-of-root")
+	d := s.start()
+	st := d.waitStatus("points are stored", func(st console.Status) bool { return st.InfluxDB.Stored > 0 })
+	if db := st.InfluxDB; db.Server != "InfluxDB 1.8.3" || db.SetupProblem != "" || len(db.Differences)+len(db.Needed) > 0 || db.Retries > 0 {
+		t.Errorf("InfluxDB: %+v", db)
+	}
+	out, _, _ := s.run("query", "-o", "csv", "SHOW RETENTION POLICIES ON quality")
+	if !strings.Contains(out, "month,768h0m0s,24h0m0s,1,true\n") || !strings.Contains(out, "records,9600h0m0s,168h0m0s,1,false\n") {
+		t.Errorf("policies:\n%s", out)
+	}
+	// Somebody removes it all, and it is made again.
+	r.do("DROP DATABASE quality")
+	st = d.waitStatus("points are stored again", func(now console.Status) bool {
+		return now.InfluxDB.Retries > st.InfluxDB.Retries && now.InfluxDB.Stored > st.InfluxDB.Stored && now.InfluxDB.State == "connected"
+	})
+	d.signal(syscall.SIGINT)
+	d.exit(drainDeadline)
+
+	r.do("DROP DATABASE quality")
+	r.do("CREATE DATABASE quality WITH DURATION 30d NAME month")
+	r.do("CREATE USER probe WITH PASSWORD 'secret-of-probe'")
+	r.do("GRANT ALL ON quality TO probe")
+	s = r.site("probe:secret-of-probe")
+	d = s.start()
+	st = d.waitStatus("points are stored without the rights of an administrator", func(st console.Status) bool { return st.InfluxDB.Stored > 0 })
+	create := `CREATE RETENTION POLICY "records" ON "quality" DURATION 34560000s REPLICATION 1 SHARD DURATION 604800s`
+	if db := st.InfluxDB; len(db.Needed) != 1 || db.Needed[0] != create || len(db.Differences) != 1 || !strings.Contains(db.Differences[0], "keeps points 30d") {
+		t.Errorf("InfluxDB: %+v", db)
+	}
+	out, _, _ = s.run("status")
+	if !strings.Contains(out, "an administrator has to run:\n            "+create+"\n") || !strings.Contains(out, `differs: retention policy "month"`) {
+		t.Errorf("status:\n%s", out)
+	}
+	if said := d.out.String(); strings.Count(said, "an administrator has to run this") != 1 || strings.Count(said, "stays as it is: difference") != 1 {
+		t.Errorf("it is not logged once")
+	}
+	// What the daemon has named is all that it takes.
+	r.do(create)
+	r.do(`ALTER RETENTION POLICY "month" ON "quality" DURATION 32d`)
+	d.signal(syscall.SIGINT)
+	d.exit(drainDeadline)
+	d = s.start()
+	st = d.waitStatus("points are stored", func(st console.Status) bool { return st.InfluxDB.Stored > 0 })
+	if db := st.InfluxDB; len(db.Needed)+len(db.Differences) > 0 {
+		t.Errorf("InfluxDB: %+v", db)
+	}
+	d.signal(syscall.SIGINT)
+	d.exit(drainDeadline)
 }

@@ -15,7 +15,8 @@ import (
 
 func main() {
 	var b bench
-	flag.StringVar(&b.bin, "bin", "bin", "directory with vedette, influxd and telegraf, and bench/ with the plugins of the load")
+	flag.StringVar(&b.bin, "bin", "bin", "directory with vedette and influxd")
+	flag.StringVar(&b.tools, "tools", ".tools", "directory with telegraf, and bench/ with the plugins of the load")
 	flag.IntVar(&b.points, "points", 1_000_000, "points of a round")
 	flag.IntVar(&b.rounds, "rounds", 5, "rounds, of which the medians are printed")
 	flag.Parse()
@@ -28,7 +29,7 @@ func main() {
 }
 
 type bench struct {
-	bin, plugins   string
+	bin, tools     string
 	points, rounds int
 	dir            string
 	influx         *influxd
@@ -38,7 +39,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
-	b.plugins = filepath.Join(b.bin, "bench")
+	if b.tools, err = filepath.Abs(b.tools); err != nil {
+		return err
+	}
 	if b.dir, err = os.MkdirTemp("", "vedette-bench-"); err != nil {
 		return err
 	}

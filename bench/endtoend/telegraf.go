@@ -34,12 +34,12 @@ func (b *bench) startTelegraf(ctx context.Context, name, url, database string, p
   organization = ""
   bucket = %q
   content_encoding = "identity"
-`, flush, batch, 3*b.points, filepath.Join(b.plugins, "blaster"), d.start, points, rate, url, token, database)
+`, flush, batch, 3*b.points, filepath.Join(b.tools, "bench", "blaster"), d.start, points, rate, url, token, database)
 	path := filepath.Join(dir, "telegraf.conf")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, filepath.Join(dir, "log"), filepath.Join(b.bin, "telegraf"), "--config", path)
+	p, err := start(ctx, filepath.Join(dir, "log"), filepath.Join(b.tools, "telegraf"), "--config", path)
 	if err != nil {
 		return nil, err
 	}

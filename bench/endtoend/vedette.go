@@ -42,7 +42,7 @@ plugin %q {
   done   = %q
 %s
 }
-`, load.Host, url, token, database, plugin, filepath.Join(b.plugins, plugin), d.start, d.done, arguments)
+`, load.Host, url, token, database, plugin, filepath.Join(b.tools, "bench", plugin), d.start, d.done, arguments)
 	path := filepath.Join(dir, "config.hcl")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, err

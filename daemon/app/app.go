@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +56,8 @@ type App struct {
 
 	// reloading is held during a reload.
 	reloading sync.Mutex
+	// retrying is held while dead letters are sent once more.
+	retrying sync.Mutex
 
 	mu      sync.Mutex
 	tags    []config.Tag
@@ -66,6 +67,7 @@ type App struct {
 	pipe    *pipeline.Pipeline
 	influx  *embedded.Server // nil unless InfluxDB is embedded
 	writers []*influx.Writer // of samples and of records; none until InfluxDB's address and token are known
+	storage *storage         // as writers
 	health  string           // the address of /healthz
 }
 
@@ -191,11 +193,13 @@ func (a *App) open() error {
 	a.self = a.pipe.Source(pipeline.Terms{}, a.logger)
 	if a.cfg.InfluxDB.Embedded {
 		a.influx = embedded.New(embedded.Options{
-			Binary:      filepath.Join(a.cfg.Daemon.PluginDir, "influxd"),
+			Binary:      influxd(a.cfg),
 			Dir:         influxDir(a.cfg),
 			Socket:      filepath.Join(runDir(dir), "influxdb.sock"),
 			Port:        a.cfg.InfluxDB.Port,
 			Retention:   retention(a.cfg.InfluxDB.Retention),
+			Records:     retention(a.cfg.InfluxDB.RecordsRetention),
+			Memory:      a.cfg.InfluxDB.Memory,
 			Logger:      a.logger.Named("influxdb"),
 			StopTimeout: influxStopTime,
 		})
@@ -234,9 +238,6 @@ func stamp(own, vantage []config.Tag) []point.Tag {
 
 // deliver brings points to InfluxDB, once it is known where that is.
 func (a *App) deliver(ctx context.Context) error {
-	options := influx.WriterOptions{
-		URL: a.cfg.InfluxDB.URL, Token: a.cfg.InfluxDB.Token, Org: a.cfg.InfluxDB.Org, Bucket: a.cfg.InfluxDB.Bucket,
-	}
 	if a.influx != nil {
 		if err := a.influx.WaitReady(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -244,52 +245,40 @@ func (a *App) deliver(ctx context.Context) error {
 			}
 			return err
 		}
-		credentials := a.influx.Credentials()
-		options.URL, options.Socket, options.Bucket = credentials.URL, credentials.Socket, credentials.Database
-		options.Token = credentials.Writer.Token()
 	}
-	letters, err := influx.OpenDeadLetters(filepath.Join(a.cfg.Daemon.DataDir, "deadletters"), deadLetterBytes)
+	store, err := a.openStorage()
 	if err != nil {
 		return err
 	}
-	options.Reject = letters.Add
-	samples, err := a.newWriter(options)
+	toPoints, toRecords := influx.Targets(store.bucket)
+	samples, err := a.newWriter(store, toPoints)
 	if err != nil {
-		return errors.Join(err, letters.Close())
+		return errors.Join(err, store.Close())
 	}
 	defer samples.Close()
-	options.Bucket = recordsBucket(options.Bucket)
-	records, err := a.newWriter(options)
+	records, err := a.newWriter(store, toRecords)
 	if err != nil {
-		return errors.Join(err, letters.Close())
+		return errors.Join(err, store.Close())
 	}
 	defer records.Close()
 	a.mu.Lock()
-	a.writers = []*influx.Writer{samples, records}
+	a.writers, a.storage = []*influx.Writer{samples, records}, store
 	a.mu.Unlock()
 	err = a.pipe.Run(ctx, pipeline.Stores{Samples: samples, Records: records})
-	return errors.Join(err, letters.Close())
-}
-
-// recordsBucket is where records go: the retention policy "records" of the database on 1.x, the bucket that 2.x maps to
-// it.
-func recordsBucket(bucket string) string {
-	database, _, _ := strings.Cut(bucket, "/")
-	return database + "/records"
+	return errors.Join(err, store.Close())
 }
 
 // newWriter returns a writer that logs when the way to InfluxDB is cut, and when it is open again.
-func (a *App) newWriter(options influx.WriterOptions) (*influx.Writer, error) {
-	log := a.logger.With("bucket", options.Bucket)
-	options.OnChange = func(c influx.Condition, lastError string) {
+func (a *App) newWriter(store *storage, to influx.Target) (*influx.Writer, error) {
+	log := a.logger.With("bucket", to.Bucket)
+	return influx.NewWriter(store.writerTo(to, func(c influx.Condition, lastError string) {
 		switch c {
 		case influx.Holding, influx.Misconfigured:
 			log.Warn("InfluxDB takes no points; they wait on disk", "state", c, "error", lastError)
 		case influx.Connected:
 			log.Info("InfluxDB takes points")
 		}
-	}
-	return influx.NewWriter(options)
+	}))
 }
 
 // announce closes ready when the daemon has come up.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -55,5 +57,18 @@ func TestAskingForDataBeforeThereIsAnySaysWhatToDo(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "vedette run") {
 		t.Errorf("error is %v, want one that names the directory and the command", err)
+	}
+}
+
+// An InfluxDB 2 takes minutes to build, so one is played here: all that matters is what it says that it is.
+func TestUsersOfInfluxDB2AreTokens(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Influxdb-Version", "v2.7.12")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer srv.Close()
+	_, err := NewSetup1(t.Context(), &config.Config{InfluxDB: config.InfluxDB{URL: srv.URL, Org: "o", Bucket: "b"}})
+	if err == nil || !strings.Contains(err.Error(), "2.7.12") || !strings.Contains(err.Error(), "influx auth create --org o") {
+		t.Errorf("error is %v", err)
 	}
 }

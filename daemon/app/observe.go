@@ -88,7 +88,7 @@ func spoolVitals(lane string, s spool.Stats, held bool, now time.Time) vitals.Sp
 func writeVitals(lane string, way influx.State) vitals.Write {
 	return vitals.Write{
 		Lane: lane, State: string(way.Condition), Connected: way.Condition == influx.Connected,
-		Requests: way.Requests, Retries: way.Retries, Stored: way.Stored, Rejected: way.Rejected, Expired: way.Expired,
+		Batches: way.Batches, Bytes: way.Bytes, Requests: way.Requests, Retries: way.Retries, Stored: way.Stored, Rejected: way.Rejected, Expired: way.Expired,
 		Latency: way.Latency,
 	}
 }

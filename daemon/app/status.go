@@ -87,9 +87,22 @@ func (a *App) influxStatus() console.InfluxDB {
 		st.Stored += int(state.Stored)
 		st.Rejected += int(state.Rejected)
 		st.Expired += int(state.Expired)
+		st.Requests += state.Requests
+		st.Retries += state.Retries
+		st.SentBytes += state.Bytes
+		st.Connections += state.Connections
+		st.Latency = max(st.Latency, state.Latency.Seconds())
+		for _, p := range state.Poisons {
+			st.WrongFields = append(st.WrongFields, console.WrongField{Measurement: p.Measurement, Field: p.Field, Given: p.Given,
+				Existing: p.Existing, Since: p.Since.UTC(), Last: p.Last.UTC(), Points: p.Points})
+		}
 		if way.Condition == "" || badness(state.Condition) > badness(way.Condition) {
 			way = state
 		}
+	}
+	if a.storage != nil {
+		report := a.storage.setup.Report()
+		st.Server, st.SetupProblem, st.Differences, st.Needed = report.Server, report.Problem, report.Differences, report.Needed
 	}
 	if way.Condition == influx.Holding || way.Condition == influx.Misconfigured {
 		st.State, st.Since, st.Error = string(way.Condition), way.Since.UTC(), way.LastError

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -44,16 +45,38 @@ func (f *format) Set(text string) error {
 	return fmt.Errorf("%q is none of table, json and csv", text)
 }
 
-// printJSON prints v as indented JSON.
+// printJSON prints v as indented JSON. What could do something to a terminal is escaped, which changes no value.
 func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
+	var text strings.Builder
+	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var safe strings.Builder
+	for _, r := range text.String() {
+		if r < 0x80 || unicode.IsPrint(r) {
+			safe.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&safe, `\u%04x`, unit)
+		}
+	}
+	_, err := io.WriteString(out, safe.String())
+	return err
 }
 
-// printCSV prints a header and rows.
+// printCSV prints a header and rows, as they are for a program, and without what could do something to a terminal for one.
 func printCSV(out io.Writer, header []string, rows [][]string) error {
+	if isTerminal(out) {
+		for _, row := range rows {
+			for i := range row {
+				row[i] = printable(row[i])
+			}
+		}
+	}
 	w := csv.NewWriter(out)
 	if err := w.Write(header); err != nil {
 		return err

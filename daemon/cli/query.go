@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"slices"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +36,8 @@ func newQuery() *cobra.Command {
 		}
 		defer reader.Close()
 		series, err := reader.Query(cmd.Context(), args[0])
-		if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)) && cfg.InfluxDB.Embedded {
-			return errors.New("the embedded InfluxDB is not running; it runs while the daemon does: start it with `vedette run`")
-		}
 		if err != nil {
-			return err
+			return app.Explain(cfg, err)
 		}
 		return printSeries(cmd.OutOrStdout(), series, *output)
 	}

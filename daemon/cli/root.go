@@ -40,7 +40,7 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newPlugin(version),
+	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
 		newVersion(version), newDocs())
 	return root
 }

@@ -76,6 +76,7 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
 	}
 	fmt.Fprintf(out, "          %d points stored, %d set aside, %d too old\n", st.InfluxDB.Stored, st.InfluxDB.Rejected, st.InfluxDB.Expired)
+	printSetup(out, st.InfluxDB)
 	printQueue(out, st.Queue)
 	fmt.Fprintf(out, "Data      %s\n", st.DataDir)
 	return nil
@@ -104,6 +105,26 @@ func printNotes(out io.Writer, p console.Plugin) {
 	}
 	printReasons(out, "Not all that "+p.Name+" sends is stored:", p.Reasons)
 	printReasons(out, "Processes of "+p.Name+" have ended:", p.Ends)
+}
+
+// printSetup prints what somebody has to do about InfluxDB.
+func printSetup(out io.Writer, db console.InfluxDB) {
+	for _, f := range db.WrongFields {
+		fmt.Fprintf(out, "          field %s of %s comes as %s, InfluxDB has %s: %d points set aside for %s\n",
+			printable(f.Field), printable(f.Measurement), printable(f.Given), printable(f.Existing), f.Points, age(f.Since))
+	}
+	if db.SetupProblem != "" {
+		fmt.Fprintf(out, "          not set up: %s\n", printable(db.SetupProblem))
+	}
+	for _, difference := range db.Differences {
+		fmt.Fprintf(out, "          differs: %s\n", printable(difference))
+	}
+	if len(db.Needed) > 0 {
+		fmt.Fprintln(out, "          the token may not set it up; an administrator has to run:")
+		for _, statement := range db.Needed {
+			fmt.Fprintf(out, "            %s\n", printable(statement))
+		}
+	}
 }
 
 // printReasons prints what happened how often, and the newest example where it says more than the reason.

@@ -113,13 +113,15 @@ func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 		Embedded  bool    `json:"embedded"`
 		Port      int     `json:"port"`
 		Retention seconds `json:"retention"`
+		Records   seconds `json:"records_retention"`
+		Memory    int64   `json:"memory"`
 		URL       string  `json:"url"`
 		Token     string  `json:"token"`
 		Org       string  `json:"org"`
 		Bucket    string  `json:"bucket"`
 	}
 	b.value.into(&v)
-	cfg := InfluxDB{v.Embedded, v.Port, v.Retention.duration(), v.URL, v.Token, v.Org, v.Bucket}
+	cfg := InfluxDB{v.Embedded, v.Port, v.Retention.duration(), v.Records.duration(), v.Memory, v.URL, v.Token, v.Org, v.Bucket}
 	if block == nil {
 		// Whoever says nothing gets the server that needs nothing.
 		cfg.Embedded = true
@@ -135,8 +137,10 @@ func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 			d.reject(b, "url", "Invalid URL", "url must be an http or https address, such as \"https://influxdb.example.com:8086\", without a user or a query: token is an argument of its own.")
 		}
 	}
-	if r := cfg.Retention; r != 0 && r < time.Hour {
-		d.reject(b, "retention", "Retention is too short", "retention is %s; InfluxDB takes no less than an hour, and 0 for ever.", r)
+	for name, r := range map[string]time.Duration{"retention": cfg.Retention, "records_retention": cfg.RecordsRetention} {
+		if r != 0 && r < time.Hour {
+			d.reject(b, name, "Retention is too short", "%s is %s; InfluxDB takes no less than an hour, and 0 for ever.", name, r)
+		}
 	}
 	return cfg
 }

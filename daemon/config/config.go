@@ -49,13 +49,17 @@ type Spool struct {
 
 // InfluxDB is the influxdb block: the private server if Embedded, and otherwise the one at URL.
 type InfluxDB struct {
-	Embedded  bool
-	Port      int
-	Retention time.Duration
-	URL       string
-	Token     string
-	Org       string
-	Bucket    string
+	Embedded bool
+	Port     int
+	// Retention is how long points are kept, and RecordsRetention how long records are; 0 is for ever.
+	Retention        time.Duration
+	RecordsRetention time.Duration
+	// Memory is how much the private server aims to stay within, in bytes.
+	Memory int64
+	URL    string
+	Token  string
+	Org    string
+	Bucket string
 }
 
 // Catalog knows the plugins that are installed.

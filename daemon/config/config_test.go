@@ -248,7 +248,8 @@ plugin "second" {
 	if cfg.Daemon != wantDaemon {
 		t.Errorf("daemon is %+v, want %+v", cfg.Daemon, wantDaemon)
 	}
-	if want := (InfluxDB{Embedded: true, Port: 8086, Retention: 32 * 24 * time.Hour, Bucket: "vedette"}); cfg.InfluxDB != want {
+	if want := (InfluxDB{Embedded: true, Port: 8086, Retention: 32 * 24 * time.Hour,
+		RecordsRetention: 400 * 24 * time.Hour, Memory: 512 << 20, Bucket: "vedette"}); cfg.InfluxDB != want {
 		t.Errorf("influxdb is %+v, want %+v", cfg.InfluxDB, want)
 	}
 	if want := (Spool{MaxSize: 2 << 30, MinFree: 64 << 20}); cfg.Spool != want {

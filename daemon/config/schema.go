@@ -76,10 +76,13 @@ var spoolSchema = wire.Schema{Attributes: []wire.Attribute{
 var influxdbSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "embedded", Type: wire.TypeBool, Default: "false", Doc: "Run a private InfluxDB 1.8 on loopback."},
 	{Name: "port", Type: wire.TypeInt, Default: "8086", Min: "0", Max: "65535", Doc: "Port of the private InfluxDB; 0 takes a free one."},
-	{Name: "retention", Type: wire.TypeDuration, Default: "32d", Doc: "How long the private InfluxDB keeps raw points."},
+	{Name: "retention", Type: wire.TypeDuration, Default: "32d", Doc: "How long raw points are kept; 0 is for ever. The private InfluxDB always takes it; on one of your own it is for what the daemon makes there."},
+	{Name: "records_retention", Type: wire.TypeDuration, Default: "400d", Doc: "The same for records of what people and rules did: shell_*, alert_* and notify_*. " +
+		"They are in the retention policy `records`, on InfluxDB 2.x in the bucket whose name ends so."},
+	{Name: "memory", Type: wire.TypeSize, Default: "512MiB", Min: "64MiB", Doc: "How much memory the private InfluxDB aims to stay within."},
 	{Name: "url", Type: wire.TypeString, Doc: "Address of an InfluxDB of your own."},
 	{Name: "token", Type: wire.TypeString, Sensitive: true, Doc: "Its token; user:password for InfluxDB 1.x."},
-	{Name: "org", Type: wire.TypeString, Doc: "Its organization; nothing for InfluxDB 1.x."},
+	{Name: "org", Type: wire.TypeString, Doc: "Its organization; InfluxDB 2.x needs it, and 1.x has none."},
 	{Name: "bucket", Type: wire.TypeString, Default: "vedette", Doc: "Bucket of the points; database or database/retention-policy for InfluxDB 1.x."},
 }}
 

@@ -1,14 +1,18 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"syscall"
+
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 // ErrNotRunning says that no daemon answers on the control socket.
@@ -16,23 +20,41 @@ var ErrNotRunning = errors.New("the daemon is not running")
 
 // FetchStatus asks the daemon at the control socket for its status.
 func FetchStatus(ctx context.Context, socket string) (Status, error) {
-	return call[Status](ctx, socket, http.MethodGet, "/v1/status", "its status")
+	return call[Status](ctx, socket, http.MethodGet, "/v1/status", nil, "its status")
 }
 
 // RequestReload asks the daemon at the control socket to reload its configuration.
 func RequestReload(ctx context.Context, socket string) (Reload, error) {
-	return call[Reload](ctx, socket, http.MethodPost, "/v1/reload", "a reload")
+	return call[Reload](ctx, socket, http.MethodPost, "/v1/reload", nil, "a reload")
 }
 
-// call asks the daemon for something.
-func call[T any](ctx context.Context, socket, method, path, what string) (answer T, err error) {
+// RequestRetry asks the daemon at the control socket to send dead letters once more.
+func RequestRetry(ctx context.Context, socket string, chosen influx.LetterFilter) (Retried, error) {
+	return call[Retried](ctx, socket, http.MethodPost, "/v1/deadletters/retry", chosen, "a retry of dead letters")
+}
+
+// RequestDrop asks the daemon at the control socket to remove dead letters for good.
+func RequestDrop(ctx context.Context, socket string, chosen influx.LetterFilter) (Dropped, error) {
+	return call[Dropped](ctx, socket, http.MethodPost, "/v1/deadletters/drop", chosen, "a removal of dead letters")
+}
+
+// call asks the daemon for something, and sends what it needs for that as JSON.
+func call[T any](ctx context.Context, socket, method, path string, send any, what string) (answer T, err error) {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://vedette"+path, nil)
+	var body io.Reader
+	if send != nil {
+		text, err := json.Marshal(send)
+		if err != nil {
+			return answer, fmt.Errorf("asking the daemon for %s: %w", what, err)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://vedette"+path, body)
 	if err != nil {
 		return answer, err
 	}

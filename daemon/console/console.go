@@ -11,12 +11,17 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 // Subject is what the console looks into.
 type Subject interface {
 	Status() Status
 	Reload() Reload
+	// RetryDeadLetters sends the letters that are chosen once more, and DropDeadLetters removes them for good.
+	RetryDeadLetters(ctx context.Context, chosen influx.LetterFilter) (Retried, error)
+	DropDeadLetters(chosen influx.LetterFilter) (Dropped, error)
 }
 
 // Server answers on one listener.
@@ -46,6 +51,7 @@ func Control(path string, subject Subject, logger hclog.Logger) (*Server, error)
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, subject.Reload())
 	})
+	handleDeadLetters(mux, subject)
 	return newServer(listener, mux, logger), nil
 }
 

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 // patience bounds every wait for something that should happen.
@@ -24,12 +26,29 @@ const patience = 20 * time.Second
 
 // subject is a daemon with this status.
 type subject struct {
-	mu     sync.Mutex
-	status Status
+	mu      sync.Mutex
+	status  Status
+	filters []influx.LetterFilter // of dead letters that were chosen
 }
 
 func (s *subject) Reload() Reload {
 	return Reload{Applied: true, Restarted: []string{"http-quality"}, AtNextStart: []string{"influxdb"}}
+}
+
+func (s *subject) RetryDeadLetters(_ context.Context, chosen influx.LetterFilter) (Retried, error) {
+	s.chosen(chosen)
+	return Retried{Stored: 3, Refused: 1}, errors.New("InfluxDB is away")
+}
+
+func (s *subject) DropDeadLetters(chosen influx.LetterFilter) (Dropped, error) {
+	s.chosen(chosen)
+	return Dropped{Letters: 7}, nil
+}
+
+func (s *subject) chosen(f influx.LetterFilter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filters = append(s.filters, f)
 }
 
 func (s *subject) Status() Status {

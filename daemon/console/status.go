@@ -93,6 +93,31 @@ type InfluxDB struct {
 	Stored   int `json:"stored"`
 	Rejected int `json:"rejected"`
 	Expired  int `json:"expired"`
+	// Requests, Retries and SentBytes count what was sent for them; Latency is that of the last request, in seconds.
+	Requests    uint64  `json:"requests"`
+	Retries     uint64  `json:"retries"`
+	SentBytes   uint64  `json:"sent_bytes"`
+	Latency     float64 `json:"latency"`
+	Connections int     `json:"connections"`
+	// Server is what InfluxDB says that it is, SetupProblem why it could not be set up, Differences what is there in
+	// another way than the configuration has it, and Needed what an administrator has to run.
+	Server       string   `json:"server,omitempty"`
+	SetupProblem string   `json:"setup_problem,omitempty"`
+	Differences  []string `json:"differences,omitempty"`
+	Needed       []string `json:"needed,omitempty"`
+	// WrongFields come with another type than InfluxDB has; their points become dead letters.
+	WrongFields []WrongField `json:"wrong_fields,omitempty"`
+}
+
+// WrongField is a field that comes with a wrong type.
+type WrongField struct {
+	Measurement string    `json:"measurement"`
+	Field       string    `json:"field"`
+	Given       string    `json:"given"`
+	Existing    string    `json:"existing"`
+	Since       time.Time `json:"since"`
+	Last        time.Time `json:"last"`
+	Points      uint64    `json:"points"`
 }
 
 // Reload is what became of a reload. The lists name plugins.

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -63,6 +66,38 @@ func newClient(timeout time.Duration, socket string) *http.Client {
 			ExpectContinueTimeout: time.Second,
 			ForceAttemptHTTP2:     true,
 		},
+	}
+}
+
+// isNear says whether what is sent there in clear does not leave the machine, so that compression would only cost time.
+func isNear(server *url.URL) bool {
+	host := server.Hostname()
+	ip, err := netip.ParseAddr(host)
+	return server.Scheme == "http" && (host == "localhost" || err == nil && ip.IsLoopback())
+}
+
+type dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// countedConn is a connection that is counted while it is open.
+type countedConn struct {
+	net.Conn
+	gone func()
+}
+
+func (c countedConn) Close() error {
+	c.gone()
+	return c.Conn.Close()
+}
+
+// countConnections counts the connections that are open.
+func countConnections(connect dial, open *atomic.Int64) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := connect(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
 	}
 }
 

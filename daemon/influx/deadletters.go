@@ -1,29 +1,29 @@
 package influx
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
-	"unicode/utf8"
 )
 
 const (
 	deadLetterFile = "dead-letters.jsonl"
 	oldSuffix      = ".old"
+	newSuffix      = ".new-"
 )
 
 // DeadLetter is a line that InfluxDB refused.
 type DeadLetter struct {
 	Time   time.Time
+	Lane   Lane
 	Reason string
 	Line   []byte
 }
@@ -31,21 +31,26 @@ type DeadLetter struct {
 // storedLetter is the form on disk. A line that is not UTF-8 would not survive as JSON text and goes in base64.
 type storedLetter struct {
 	Time   time.Time `json:"time"`
+	Lane   Lane      `json:"lane,omitempty"` // points if it is empty
 	Reason string    `json:"reason"`
 	Line   string    `json:"line,omitempty"`
 	Bytes  []byte    `json:"line_base64,omitempty"`
 }
 
+// ErrDeadLettersInUse says that another process, a daemon most likely, has the directory.
+var ErrDeadLettersInUse = errors.New("in use by another process")
+
 // DeadLetters keeps dead letters in a directory, as lines of JSON. It holds at most about a number of bytes: two files
-// of half that size each, and when the newer one is full the older half goes. It is safe for concurrent use; only one
-// process may add to a directory.
+// of half that size each, and when the newer one is full the older half goes. It is safe for concurrent use, and locks
+// the directory against other processes that would change it.
 type DeadLetters struct {
 	path string
 	half int64 // bytes
+	lock *os.File
 
 	mu    sync.Mutex
 	file  *os.File // nil after a failure, until the next Add
-	size  int64
+	size  int64    // of the newer file; less than 0 if it is to be counted anew
 	stats DeadLetterStats
 	older uint64 // letters in the old file
 }
@@ -65,20 +70,56 @@ func OpenDeadLetters(dir string, maxBytes int64) (*DeadLetters, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of dead letters: %w", err)
 	}
-	d := &DeadLetters{path: filepath.Join(dir, deadLetterFile), half: maxBytes / 2}
-	var err error
-	if d.older, _, err = countLines(d.path + oldSuffix); err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
+	lock, err := lockLetters(dir)
+	if err != nil {
+		return nil, err
 	}
-	var newer uint64
-	if newer, d.size, err = countLines(d.path); err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
+	// A removal that a crash has cut short.
+	if left, err := filepath.Glob(filepath.Join(dir, deadLetterFile+"*"+newSuffix+"*")); err == nil {
+		for _, path := range left {
+			_ = os.Remove(path)
+		}
 	}
-	d.stats.Kept = d.older + newer
-	if err := d.open(); err != nil {
+	d := &DeadLetters{path: filepath.Join(dir, deadLetterFile), half: maxBytes / 2, lock: lock}
+	if err := d.load(); err != nil {
+		lock.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// lockLetters takes the directory until the file is closed or the process ends.
+func lockLetters(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the dead letters: %w", err)
+	}
+	for {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != syscall.EINTR {
+			break
+		}
+	}
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrDeadLettersInUse
+	}
+	return nil, fmt.Errorf("lock the dead letters in %s: %w", dir, err)
+}
+
+// load counts what is there, and opens the newer file.
+func (d *DeadLetters) load() (err error) {
+	if d.older, _, err = countLines(d.path + oldSuffix); err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	var newer uint64
+	if newer, d.size, err = countLines(d.path); err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	d.stats.Kept = d.older + newer
+	return d.open()
 }
 
 // countLines counts the whole lines of a file and their bytes.
@@ -106,6 +147,14 @@ func countLines(path string) (lines uint64, size int64, err error) {
 	}
 }
 
+// reopen opens the newer file after a failure.
+func (d *DeadLetters) reopen() error {
+	if d.size < 0 {
+		return d.load()
+	}
+	return d.open()
+}
+
 // open opens the newer file and cuts off what goes beyond the letters that count.
 func (d *DeadLetters) open() error {
 	f, err := os.OpenFile(d.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -120,41 +169,65 @@ func (d *DeadLetters) open() error {
 	return nil
 }
 
-// Add returns nil once the letter is on disk. It fits WriterOptions.Reject.
-func (d *DeadLetters) Add(line []byte, reason string) error {
-	letter := storedLetter{Time: time.Now().UTC(), Reason: reason}
-	if utf8.Valid(line) {
-		letter.Line = string(line)
-	} else {
-		letter.Bytes = line
-	}
-	text, err := json.Marshal(letter)
-	if err != nil {
-		return fmt.Errorf("encode a dead letter: %w", err)
-	}
-	text = append(text, '\n')
-
+// Add returns nil once the lines are on disk, each as a letter. After an error some of them may be: adding all again is
+// harmless.
+func (d *DeadLetters) Add(lane Lane, lines [][]byte, reason string) error {
+	now := time.Now().UTC()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.file == nil {
-		if err := d.open(); err != nil {
+		if err := d.reopen(); err != nil {
 			return err
 		}
 	}
-	if d.size > 0 && d.size+int64(len(text)) > d.half {
-		if err := d.rotate(); err != nil {
+	var texts []byte
+	var letters uint64
+	flush := func() error {
+		if len(texts) == 0 {
+			return nil
+		}
+		if err := d.append(texts); err != nil {
+			// The file cannot be trusted after a failure, least of all one of fsync: the next Add opens it anew.
+			d.file.Close()
+			d.file = nil
+			return fmt.Errorf("write dead letters: %w", err)
+		}
+		d.size += int64(len(texts))
+		d.stats.Kept += letters
+		texts, letters = texts[:0], 0
+		return nil
+	}
+	for _, line := range lines {
+		text, err := DeadLetter{now, lane, reason, line}.encode()
+		if err != nil {
 			return err
 		}
+		if waiting := int64(len(texts)); d.size+waiting > 0 && d.size+waiting+int64(len(text)) > d.half {
+			if err := flush(); err != nil {
+				return err
+			}
+			if err := d.rotate(); err != nil {
+				return err
+			}
+		}
+		texts = append(texts, text...)
+		letters++
 	}
-	if err := d.append(text); err != nil {
-		// The file cannot be trusted after a failure, least of all one of fsync: the next Add opens it anew.
-		d.file.Close()
-		d.file = nil
-		return fmt.Errorf("write a dead letter: %w", err)
+	return flush()
+}
+
+// To returns a function that adds to a lane. It fits WriterOptions.Reject.
+func (d *DeadLetters) To(lane Lane) func(lines [][]byte, reason string) error {
+	return func(lines [][]byte, reason string) error { return d.Add(lane, lines, reason) }
+}
+
+// encode returns the letter as it is on disk, with a newline.
+func (l DeadLetter) encode() ([]byte, error) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, fmt.Errorf("encode a dead letter: %w", err)
 	}
-	d.size += int64(len(text))
-	d.stats.Kept++
-	return nil
+	return append(text, '\n'), nil
 }
 
 func (d *DeadLetters) append(text []byte) error {
@@ -188,94 +261,16 @@ func (d *DeadLetters) Stats() DeadLetterStats {
 	return d.stats
 }
 
-// Close closes the file. Nothing waits in memory.
+// Close closes the file and gives the directory free. Nothing waits in memory.
 func (d *DeadLetters) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file == nil {
-		return nil
+	var err error
+	if d.file != nil {
+		err = d.file.Close()
+		d.file = nil
 	}
-	err := d.file.Close()
-	d.file = nil
-	return err
-}
-
-// ReadDeadLetters goes through the letters in a directory, oldest first, also while another process adds to them. A
-// directory without any is empty. An error ends the way, but for a line that is no letter: its error names it, and
-// going on skips it.
-func ReadDeadLetters(dir string) iter.Seq2[DeadLetter, error] {
-	return func(yield func(DeadLetter, error) bool) {
-		path := filepath.Join(dir, deadLetterFile)
-		// The newer file is opened first: a rotation in between then shows it twice, which is noticed, rather than
-		// not at all.
-		newer, err := openIfThere(path)
-		if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("read dead letters: %w", err))
-			return
-		}
-		defer newer.Close()
-		older, err := openIfThere(path + oldSuffix)
-		if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("read dead letters: %w", err))
-			return
-		}
-		defer older.Close()
-		if sameFile(older, newer) {
-			newer = nil
-		}
-		for _, f := range []*os.File{older, newer} {
-			if f != nil && !eachLetter(f, yield) {
-				return
-			}
-		}
-	}
-}
-
-func sameFile(a, b *os.File) bool {
-	if a == nil || b == nil {
-		return false
-	}
-	first, err := a.Stat()
-	if err != nil {
-		return false
-	}
-	second, err := b.Stat()
-	return err == nil && os.SameFile(first, second)
-}
-
-// openIfThere returns nil, which may be closed like any file, if there is none.
-func openIfThere(path string) (*os.File, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return f, err
-}
-
-func eachLetter(f *os.File, yield func(DeadLetter, error) bool) bool {
-	lines := bufio.NewReader(f)
-	for number := 1; ; number++ {
-		text, err := lines.ReadBytes('\n')
-		if err == io.EOF {
-			return true // what has no newline yet is being written, or was never acknowledged
-		} else if err != nil {
-			yield(DeadLetter{}, fmt.Errorf("read dead letters: %w", err))
-			return false
-		}
-		var s storedLetter
-		letter, failure := DeadLetter{}, json.Unmarshal(text, &s)
-		if failure != nil {
-			failure = fmt.Errorf("read dead letters: %s, line %d: %w", f.Name(), number, failure)
-		} else {
-			letter = DeadLetter{Time: s.Time, Reason: s.Reason, Line: []byte(s.Line)}
-			if s.Bytes != nil {
-				letter.Line = s.Bytes
-			}
-		}
-		if !yield(letter, failure) {
-			return false
-		}
-	}
+	return errors.Join(err, d.lock.Close())
 }
 
 // syncDir makes the names in a directory last.

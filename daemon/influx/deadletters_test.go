@@ -39,7 +39,7 @@ func TestDeadLettersComeBackAsTheyWere(t *testing.T) {
 	odd := []string{"m v=1 1", "m s=\"a\nb\" 2", "m s=\"\xff\xfe\x00\" 3", "", "店 v=1 4"}
 	d := deadLetters(t, dir, 1<<20)
 	for _, line := range odd {
-		if err := d.Add([]byte(line), "because of "+line[:0]+"that"); err != nil {
+		if err := d.Add(influx.Points, lines(line), "because of "+line[:0]+"that"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +84,7 @@ func TestDeadLettersStayWithinTheirBoundAndKeepTheNewest(t *testing.T) {
 				t.Errorf("%d kept and %d dropped of %d", kept, dropped, n/2)
 			}
 		}
-		if err := d.Add(fmt.Appendf(nil, "m v=%d 1", i), "test"); err != nil {
+		if err := d.Add(influx.Points, lines(fmt.Sprintf("m v=%d 1", i)), "test"); err != nil {
 			t.Fatal(err)
 		}
 		var size int64
@@ -112,7 +112,7 @@ func TestDeadLettersStayWithinTheirBoundAndKeepTheNewest(t *testing.T) {
 func TestLetterThatACrashHasTornIsCutOffAndOthersStay(t *testing.T) {
 	dir := t.TempDir()
 	d := deadLetters(t, dir, 1<<20)
-	if err := d.Add([]byte("first"), "test"); err != nil {
+	if err := d.Add(influx.Points, lines("first"), "test"); err != nil {
 		t.Fatal(err)
 	}
 	d.Close()
@@ -125,7 +125,7 @@ func TestLetterThatACrashHasTornIsCutOffAndOthersStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = deadLetters(t, dir, 1<<20)
-	if err := d.Add([]byte("second"), "test"); err != nil {
+	if err := d.Add(influx.Points, lines("second"), "test"); err != nil {
 		t.Fatal(err)
 	}
 	if got := readLetters(t, dir); len(got) != 2 || string(got[0].Line) != "first" || string(got[1].Line) != "second" {
@@ -137,7 +137,7 @@ func TestDamagedLetterIsNamedAndSkipped(t *testing.T) {
 	dir := t.TempDir()
 	d := deadLetters(t, dir, 1<<20)
 	for _, line := range []string{"first", "second", "third"} {
-		if err := d.Add([]byte(line), "test"); err != nil {
+		if err := d.Add(influx.Points, lines(line), "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestDamagedLetterIsNamedAndSkipped(t *testing.T) {
 func TestDeadLettersAfterAFailureAreWholeAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dead")
 	d := deadLetters(t, dir, 200)
-	if err := d.Add([]byte(strings.Repeat("x", 100)), "test"); err != nil {
+	if err := d.Add(influx.Points, lines(strings.Repeat("x", 100)), "test"); err != nil {
 		t.Fatal(err)
 	}
 	// A directory where the old file should go makes the rotation fail.
@@ -170,13 +170,13 @@ func TestDeadLettersAfterAFailureAreWholeAgain(t *testing.T) {
 	if err := os.Mkdir(obstacle, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Add([]byte("second"), "test"); err == nil {
+	if err := d.Add(influx.Points, lines("second"), "test"); err == nil {
 		t.Fatal("no error")
 	}
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Add([]byte("second"), "test"); err != nil {
+	if err := d.Add(influx.Points, lines("second"), "test"); err != nil {
 		t.Fatal(err)
 	}
 	if got := readLetters(t, dir); len(got) != 2 || string(got[1].Line) != "second" {
@@ -191,7 +191,7 @@ func TestDeadLettersTakeManyWriters(t *testing.T) {
 	for range 8 {
 		writers.Go(func() {
 			for range 20 {
-				if err := d.Add([]byte("m v=1 1"), "test"); err != nil {
+				if err := d.Add(influx.Points, lines("m v=1 1"), "test"); err != nil {
 					t.Error(err)
 				}
 			}

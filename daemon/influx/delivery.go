@@ -36,19 +36,21 @@ func (d *delivery) setUnsendableAside(ctx context.Context, lines [][]byte) ([][]
 	if !slices.ContainsFunc(lines, swallowed) {
 		return lines, nil
 	}
-	sendable := make([][]byte, 0, len(lines))
+	sendable, rest := make([][]byte, 0, len(lines)), [][]byte(nil)
 	for _, line := range lines {
 		if !swallowed(line) {
 			sendable = append(sendable, line)
-		} else if err := d.setAside(ctx, line, "empty, or begins with # and so is a comment to InfluxDB"); err != nil {
-			return nil, err
+		} else {
+			rest = append(rest, line)
 		}
 	}
-	return sendable, nil
+	return sendable, d.setAside(ctx, rest, "empty, or begins with # and so is a comment to InfluxDB")
 }
 
-// settle brings lines, which fit into one request, to their end. What InfluxDB refuses is halved down to the points that
-// are to blame: its messages name one reason for a whole batch, often not the only one.
+// settle brings lines, which fit into one request, to their end. What InfluxDB refuses is parted by the reason that it
+// gives, and where it gives none that helps, halved down to the points that are to blame: its messages name one reason
+// for a whole batch, often not the only one. So a line is set aside only when InfluxDB has refused it alone, or has said
+// of a request that it dropped as many lines as there were.
 func (d *delivery) settle(ctx context.Context, lines [][]byte, p part) error {
 	if len(lines) == 0 {
 		return nil
@@ -79,11 +81,27 @@ func (d *delivery) settle(ctx context.Context, lines [][]byte, p part) error {
 		slices.SortStableFunc(lines, byTime)
 		d.expire(a.dropped)
 		return d.settle(ctx, lines[a.dropped:], p)
-	case len(lines) == 1:
-		return d.setAside(ctx, lines[0], a.reason)
-	}
-	if a.verdict == refused {
+	case len(lines) == 1, a.partial && a.dropped >= len(lines):
+		return d.refuse(ctx, lines, a)
+	case a.verdict == refused:
 		p = piece
+		for _, conflict := range a.conflicts {
+			with, without := conflict.split(lines)
+			if len(with) == 0 {
+				continue
+			}
+			if len(without) == 0 {
+				// InfluxDB has the types of fields by shard, so that the days beside one another share their fate.
+				lines = slices.Clone(lines)
+				slices.SortStableFunc(lines, byTime)
+				break
+			}
+			// The others come first: where the field is new they may be those that say what its type is.
+			if err := d.settle(ctx, without, p); err != nil {
+				return err
+			}
+			return d.settle(ctx, with, p)
+		}
 	}
 	half := len(lines) / 2
 	if err := d.settle(ctx, lines[:half], p); err != nil {
@@ -92,19 +110,59 @@ func (d *delivery) settle(ctx context.Context, lines [][]byte, p part) error {
 	return d.settle(ctx, lines[half:], p)
 }
 
+// refuse sets lines aside that InfluxDB has refused, and remembers why. The reason is that of the lines with the conflict;
+// the others are sent once more to learn theirs.
+func (d *delivery) refuse(ctx context.Context, lines [][]byte, a answer) error {
+	for _, conflict := range a.conflicts {
+		with, without := conflict.split(lines)
+		if len(with) == 0 {
+			continue
+		}
+		d.w.poisons.note(conflict, a.reason, with)
+		if err := d.setAside(ctx, with, a.reason); err != nil {
+			return err
+		}
+		return d.settle(ctx, without, piece)
+	}
+	return d.setAside(ctx, lines, a.reason)
+}
+
+// judge settles suspects: most often by what InfluxDB has said of such points before.
+func (d *delivery) judge(ctx context.Context, s suspects) error {
+	if !s.trial {
+		d.w.poisons.count(s.poison, len(s.lines))
+		return d.setAside(ctx, s.lines, "not sent, because InfluxDB has refused such points: "+s.reason)
+	}
+	before := d.Rejected
+	for lines := s.lines; len(lines) > 0; {
+		n := fitting(lines)
+		if err := d.settle(ctx, lines[:n], piece); err != nil {
+			return err
+		}
+		lines = lines[n:]
+	}
+	if d.Rejected == before {
+		d.w.poisons.forget(s.poison, s.day)
+	}
+	return nil
+}
+
 func (d *delivery) expire(n int) {
 	d.Expired += n
 	d.w.state.count(func(s *State) { s.Expired += uint64(n) })
 }
 
-// setAside hands line to Reject until Reject has it.
-func (d *delivery) setAside(ctx context.Context, line []byte, reason string) error {
+// setAside hands lines to Reject until Reject has them.
+func (d *delivery) setAside(ctx context.Context, lines [][]byte, reason string) error {
+	if len(lines) == 0 {
+		return nil
+	}
 	pause := backoff.Backoff{Base: d.w.waits.base, Max: d.w.waits.max}
 	for {
-		err := d.w.reject(line, reason)
+		err := d.w.reject(lines, reason)
 		if err == nil {
-			d.Rejected++
-			d.w.state.count(func(s *State) { s.Rejected++ })
+			d.Rejected += len(lines)
+			d.w.state.count(func(s *State) { s.Rejected += uint64(len(lines)) })
 			return nil
 		}
 		d.w.state.failed(Holding, "set a refused line aside: "+d.w.redact(err.Error()), time.Now())
@@ -116,17 +174,19 @@ func (d *delivery) setAside(ctx context.Context, line []byte, reason string) err
 
 // deliver sends the same lines until InfluxDB has judged them.
 func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) {
-	body, err := d.w.body(lines)
+	content, err := d.w.bodies.of(lines)
 	if err != nil {
 		return answer{}, err
 	}
+	defer content.release()
 	pause := backoff.Backoff{Base: d.w.waits.base, Max: d.w.waits.max}
-	for {
+	for mended := false; ; {
 		if err := ctx.Err(); err != nil {
 			return answer{}, err
 		}
+		d.w.prepareIfNeeded(ctx)
 		d.Requests++
-		a := d.w.post(ctx, body)
+		a := d.w.post(ctx, content)
 		// A request that its own context cut off says nothing about the server.
 		if err := ctx.Err(); err != nil && a.verdict == unsettled {
 			return answer{}, err
@@ -137,8 +197,15 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 			d.w.state.failed(Holding, a.reason, time.Now())
 		case misconfigured:
 			d.w.state.failed(Misconfigured, a.reason, time.Now())
-			wait = d.w.waits.configuration
+			// What is missing may be what the set-up makes, so after the first such answer it is tried at once.
+			if d.w.prepare == nil || mended {
+				wait = d.w.waits.configuration
+			}
+			mended = true
+			d.w.missing.Store(true)
+			d.w.unprepared.Store(true)
 		default:
+			d.w.missing.Store(false)
 			return a, nil
 		}
 		if a.wait > 0 {
@@ -151,16 +218,26 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 	}
 }
 
+// prepareIfNeeded makes what is missing in InfluxDB, as far as that can be done. Whether it could, the next answer says.
+func (w *Writer) prepareIfNeeded(ctx context.Context) {
+	if w.prepare != nil && w.unprepared.Load() && w.prepare(ctx, w.missing.Load()) {
+		w.unprepared.Store(false)
+	}
+}
+
 // post sends one request and judges its answer.
-func (w *Writer) post(ctx context.Context, body []byte) answer {
+func (w *Writer) post(ctx context.Context, content *body) answer {
 	start := time.Now()
 	var success *http.Response
-	failure := w.service.DoPostRequest(ctx, w.target, bytes.NewReader(body),
+	failure := w.service.DoPostRequest(ctx, w.target, content.reader(),
 		func(r *http.Request) {
 			r.Header.Set("Content-Type", "text/plain; charset=utf-8")
-			if !w.plain {
+			if !w.bodies.plain {
 				r.Header.Set("Content-Encoding", "gzip")
 			}
+			r.ContentLength = int64(content.size())
+			// A connection that InfluxDB has closed meanwhile is replaced.
+			r.GetBody = func() (io.ReadCloser, error) { return content.reader(), nil }
 		},
 		func(r *http.Response) error {
 			success = r
@@ -168,7 +245,7 @@ func (w *Writer) post(ctx context.Context, body []byte) answer {
 			_, _ = io.Copy(io.Discard, r.Body)
 			return r.Body.Close()
 		})
-	w.state.count(func(s *State) { s.Requests++ })
+	w.state.count(func(s *State) { s.Requests++; s.Bytes += uint64(content.size()) })
 
 	var a answer
 	switch {

@@ -18,7 +18,7 @@ func ExampleWriter() {
 		URL:    "http://127.0.0.1:8086",
 		Token:  "vedette_writer:password",
 		Bucket: "vedette",
-		Reject: dead.Add,
+		Reject: dead.To(influx.Points),
 	})
 	if err != nil {
 		fmt.Println(err)

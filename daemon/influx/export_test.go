@@ -6,3 +6,6 @@ import "time"
 func SetWaits(w *Writer, d time.Duration) {
 	w.waits.base, w.waits.max, w.waits.configuration = d, d, d
 }
+
+// SetClock gives the memory of refused fields another clock.
+func SetClock(w *Writer, now func() time.Time) { w.poisons.now = now }

@@ -21,8 +21,16 @@ const patience = 60 * time.Second
 // server is one real InfluxDB for all tests; each test has a database of its own.
 var server *embedded.Server
 
+// atEnd is done when all tests have ended.
+var atEnd []func()
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		defer func() {
+			for _, done := range atEnd {
+				done()
+			}
+		}()
 		binary, err := influxdtest.Find()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -58,10 +66,13 @@ func limited(t testing.TB) context.Context {
 	return ctx
 }
 
+// unique is a name that no other test has.
+func unique() string { return "test_" + rand.Text() }
+
 // database makes a database for one test, with points kept for 32 days.
 func database(t testing.TB) string {
 	t.Helper()
-	name := "test_" + rand.Text()
+	name := unique()
 	setup := setup(t)
 	policy := influx.RetentionPolicy{Name: "autogen", Duration: 32 * 24 * time.Hour, Default: true}
 	if err := setup.Database(limited(t), name, policy); err != nil {
@@ -87,10 +98,12 @@ type refusals struct {
 	why   []string
 }
 
-func (r *refusals) add(line []byte, reason string) error {
+func (r *refusals) add(lines [][]byte, reason string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines, r.why = append(r.lines, string(line)), append(r.why, reason)
+	for _, line := range lines {
+		r.lines, r.why = append(r.lines, string(line)), append(r.why, reason)
+	}
 	return nil
 }
 

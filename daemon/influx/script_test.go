@@ -112,6 +112,8 @@ func TestWriterBringsTheSameBatchAgainUntil204(t *testing.T) {
 		"202":                     {status(202, "")},
 		"a redirect":              {status(302, "", "Location", "/elsewhere"), status(307, "", "Location", "/api/v2/write")},
 		"a 400 that is a page":    {page(400)},
+		"a body that was cut":     {status(400, "unexpected EOF"), status(400, "gzip: invalid checksum")},
+		"2.x without its org":     {status(400, "Please provide either orgID or org")},
 		"a connection reset":      {reset, reset},
 		"a server that is silent": {silent},
 		"401, 403, 404":           {status(401, ""), status(403, "forbidden"), status(404, "not found")},
@@ -256,7 +258,7 @@ func TestRejectionIsFinalOnlyWhenTheLineIsSetAside(t *testing.T) {
 	db := database(t)
 	var calls int
 	full := errors.New("no space left")
-	w, _ := writerTo(t, influx.WriterOptions{Bucket: db, Reject: func(line []byte, reason string) error {
+	w, _ := writerTo(t, influx.WriterOptions{Bucket: db, Reject: func([][]byte, string) error {
 		if calls++; calls < 4 {
 			return full
 		}
@@ -337,7 +339,7 @@ func TestWriterAsksForNanosecondsAndGivesItsToken(t *testing.T) {
 }
 
 func TestWrongOptionsAreRefusedWithoutTheirSecrets(t *testing.T) {
-	keep := func([]byte, string) error { return nil }
+	keep := func([][]byte, string) error { return nil }
 	for _, o := range []influx.WriterOptions{
 		{URL: "127.0.0.1:8086", Bucket: "b", Reject: keep},
 		{URL: "http://u:hidden@127.0.0.1:8086", Bucket: "b", Reject: keep},

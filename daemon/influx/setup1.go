@@ -80,13 +80,18 @@ func (s *Setup1) policy(ctx context.Context, database string, want RetentionPoli
 		}
 		verb = "ALTER"
 	}
+	_, err = s.reader.Query(ctx, want.statement(verb, database))
+	return err
+}
+
+// statement creates or alters the policy.
+func (p RetentionPolicy) statement(verb, database string) string {
 	statement := fmt.Sprintf("%s RETENTION POLICY %s ON %s DURATION %s REPLICATION 1 SHARD DURATION %s",
-		verb, quoteName(want.Name), quoteName(database), duration(want.Duration), duration(want.Shard))
-	if want.Default {
+		verb, quoteName(p.Name), quoteName(database), duration(p.Duration), duration(p.shard()))
+	if p.Default {
 		statement += " DEFAULT"
 	}
-	_, err = s.reader.Query(ctx, statement)
-	return err
+	return statement
 }
 
 func (s *Setup1) policies(ctx context.Context, database string) (map[string]RetentionPolicy, error) {
@@ -151,9 +156,85 @@ func (s *Setup1) User(ctx context.Context, name, password string, p Privilege, d
 	if err != nil {
 		return fmt.Errorf("create user %q: %w", name, err)
 	}
+	return s.Grant(ctx, p, database, name)
+}
+
+// Grant lets a user do something in a database.
+func (s *Setup1) Grant(ctx context.Context, p Privilege, database, name string) error {
 	statement := fmt.Sprintf("GRANT %s ON %s TO %s", p, quoteName(database), quoteName(name))
 	if _, err := s.reader.Query(ctx, statement); err != nil {
 		return fmt.Errorf("grant %s on database %q to user %q: %w", p, database, name, err)
+	}
+	return nil
+}
+
+// RemoveUser removes a user.
+func (s *Setup1) RemoveUser(ctx context.Context, name string) error {
+	if _, err := s.reader.Query(ctx, "DROP USER "+quoteName(name)); err != nil {
+		return fmt.Errorf("remove user %q: %w", name, err)
+	}
+	return nil
+}
+
+// UserInfo is a user and what it may do.
+type UserInfo struct {
+	Name          string            `json:"name"`
+	Administrator bool              `json:"administrator"`
+	Privileges    map[string]string `json:"privileges"` // by database, in InfluxDB's words
+}
+
+// Users lists the users.
+func (s *Setup1) Users(ctx context.Context) ([]UserInfo, error) {
+	tables, err := s.reader.Query(ctx, "SHOW USERS")
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	var users []UserInfo
+	for _, table := range tables {
+		for _, row := range table.Rows {
+			user := UserInfo{Name: row[0].String(), Privileges: map[string]string{}}
+			user.Administrator, _ = row[1].Bool()
+			grants, err := s.reader.Query(ctx, "SHOW GRANTS FOR "+quoteName(user.Name))
+			if err != nil {
+				return nil, fmt.Errorf("list the privileges of user %q: %w", user.Name, err)
+			}
+			for _, grant := range grants {
+				for _, row := range grant.Rows {
+					user.Privileges[row[0].String()] = row[1].String()
+				}
+			}
+			users = append(users, user)
+		}
+	}
+	return users, nil
+}
+
+// Databases lists the databases.
+func (s *Setup1) Databases(ctx context.Context) ([]string, error) {
+	tables, err := s.reader.Query(ctx, "SHOW DATABASES")
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	var names []string
+	for _, table := range tables {
+		for _, row := range table.Rows {
+			names = append(names, row[0].String())
+		}
+	}
+	return names, nil
+}
+
+// KeepForEver lets no retention policy of a database delete points.
+func (s *Setup1) KeepForEver(ctx context.Context, database string) error {
+	policies, err := s.policies(ctx, database)
+	if err != nil {
+		return fmt.Errorf("list the retention policies of database %q: %w", database, err)
+	}
+	for name := range policies {
+		statement := fmt.Sprintf("ALTER RETENTION POLICY %s ON %s DURATION 0s", quoteName(name), quoteName(database))
+		if _, err := s.reader.Query(ctx, statement); err != nil {
+			return fmt.Errorf("keep the points of retention policy %q of database %q: %w", name, database, err)
+		}
 	}
 	return nil
 }

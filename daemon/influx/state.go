@@ -25,18 +25,29 @@ type State struct {
 	LastSuccess time.Time     // of the last lines stored
 	Latency     time.Duration // of the last request that InfluxDB judged
 
-	Requests uint64
-	Retries  uint64 // requests that were, or are to be, sent again
-	Stored   uint64 // lines
-	Rejected uint64 // lines
-	Expired  uint64 // lines
+	Connections int    // open now
+	Batches     uint64 // calls of Write that have settled all of their lines
+	Requests    uint64
+	Judged      uint64        // requests that InfluxDB judged
+	Waited      time.Duration // for the answers to these, in all
+	Retries     uint64        // requests that were, or are to be, sent again
+	Bytes       uint64        // of bodies, as sent
+	Stored      uint64        // lines
+	Rejected    uint64        // lines: dead letters
+	Expired     uint64        // lines
+
+	// Poisons are the fields that come with a wrong type, the most recent first.
+	Poisons []Poison
 }
 
 // State may be called at any time, also while Write runs.
 func (w *Writer) State() State {
+	poisons, connections := w.poisons.list(), int(w.connections.Load())
 	w.state.mu.Lock()
 	defer w.state.mu.Unlock()
-	return w.state.State
+	s := w.state.State
+	s.Poisons, s.Connections = poisons, connections
+	return s
 }
 
 type tracker struct {
@@ -73,6 +84,8 @@ func (t *tracker) answered(stored bool, latency time.Duration, now time.Time) {
 	defer t.mu.Unlock()
 	t.set(Connected, now)
 	t.Latency = latency
+	t.Judged++
+	t.Waited += latency
 	if stored {
 		t.LastSuccess = now
 	}

@@ -27,14 +27,24 @@ type answer struct {
 	verdict verdict
 	reason  string // in words, with the status
 	partial bool   // refused: the good lines of the batch were stored
-	dropped int    // expired: how many lines
+	dropped int    // expired, or refused in part: how many lines, if InfluxDB says so
 	wait    time.Duration
+	// conflicts is what was refused: one conflict, which may be meant in either of two quotings.
+	conflicts []conflict
 }
 
 var (
 	// InfluxDB 1.x and 2.x count the lines in the first form, newer releases of both in the second.
 	beyondRetention  = regexp.MustCompile(`points beyond retention policy dropped=(\d+)`)
 	outsideRetention = regexp.MustCompile(`dropped (\d+) points outside retention policy`)
+	droppedCount     = regexp.MustCompile(`\bdropped=(\d+)`)
+
+	// missingTarget is how 1.x says with a status of 500 what is a matter of set-up.
+	missingTarget = regexp.MustCompile(`retention policy not found|database not found`)
+	// cutBody is how 1.x says that it did not get the whole body, which is no judgement of the lines in it.
+	cutBody = regexp.MustCompile(`^(unexpected EOF|gzip: |http: |read tcp |read unix |context canceled)`)
+	// varying is what differs from refusal to refusal for one and the same reason.
+	varying = regexp.MustCompile(`^(unexpected error writing points to database|failure writing points to database): |partial write: | dropped=\d+( for database: .*)?$`)
 )
 
 // judge understands an answer with a status. Only 204 is a success: a proxy's page comes with 200, and a write that was
@@ -57,16 +67,28 @@ func judge(status int, header http.Header, message string, now time.Time) answer
 		a.verdict = tooLarge
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
 		a.verdict = misconfigured
+	case status == http.StatusBadRequest && strings.Contains(message, "provide either orgID or org"):
+		// 2.x speaks of the request and not of its lines.
+		a.verdict = misconfigured
+		a.reason += `: set the organization: influxdb { org = "…" }`
+	case status == http.StatusBadRequest && cutBody.MatchString(message):
 	case page:
 		a.reason = fmt.Sprintf("%d with a web page: something between here and InfluxDB answers", status)
 	case status < 400:
 		a.reason = fmt.Sprintf("%d instead of 204: is this the address of an InfluxDB? (%s)", status, shorten(message))
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity, status == http.StatusInternalServerError:
-		if dropped, ok := droppedByRetention(message); ok {
-			a.verdict, a.dropped = expired, dropped
+		if n, ok := droppedByRetention(message); ok {
+			a.verdict, a.dropped = expired, n
+		} else if status == http.StatusInternalServerError && missingTarget.MatchString(message) {
+			a.verdict = misconfigured
 		} else if status != http.StatusInternalServerError || strings.Contains(message, "field type conflict") {
 			a.verdict = refused
 			a.partial = strings.Contains(message, "partial write")
+			a.conflicts = conflictsIn(message)
+			if m := droppedCount.FindStringSubmatch(message); m != nil {
+				a.dropped, _ = strconv.Atoi(m[1])
+			}
+			a.reason = fmt.Sprintf("%d: %s", status, shorten(varying.ReplaceAllString(message, "")))
 		}
 	}
 	return a

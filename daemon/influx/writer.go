@@ -1,17 +1,16 @@
 package influx
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
-	"github.com/klauspost/compress/gzip"
 )
 
 const (
@@ -30,31 +29,51 @@ type WriterOptions struct {
 	Org    string // 2.x only; 1.x ignores it
 	Bucket string // on 1.x database or database/policy
 
-	// Reject sets one line aside for good, with InfluxDB's reason. The rejection counts once Reject has returned nil;
-	// until then the Writer asks again. It may be called from several goroutines if Write is.
-	Reject func(line []byte, reason string) error
+	// Reject sets lines aside for good, with InfluxDB's reason. The rejection counts once Reject has returned nil; until
+	// then the Writer asks again. It may be called from several goroutines if Write is.
+	Reject func(lines [][]byte, reason string) error
+
+	// Prepare, if set, makes what is to be written to. It is called before the first request, and again, with missing, when
+	// an answer says that something is not there or not allowed, until it returns true. Requests are sent whatever it
+	// returns. It may be called from several goroutines if Write is.
+	Prepare func(ctx context.Context, missing bool) bool
 
 	// OnChange, if set, is told of each change of the condition, with the last error in words. It must be quick and must
 	// not call the Writer.
 	OnChange func(c Condition, lastError string)
 
-	// Plain sends bodies without compression.
-	Plain bool
+	// Compression says whether bodies are compressed; by default they are where they leave the machine.
+	Compression Compression
 	// Timeout bounds one request; 0 means 30 s.
 	Timeout time.Duration
 }
+
+// Compression is whether bodies are compressed.
+type Compression int
+
+// The kinds of compression.
+const (
+	Automatic  Compression = iota // none over a unix socket, or without TLS to a loopback address; otherwise Compressed
+	Compressed                    // gzip at its quickest
+	Plain                         // none
+)
 
 // Writer delivers lines to one bucket. It is safe for concurrent use.
 type Writer struct {
 	service influxhttp.Service
 	client  *http.Client
 	target  string // the whole address that is posted to
-	reject  func(line []byte, reason string) error
-	plain   bool
+	reject  func(lines [][]byte, reason string) error
+	prepare func(ctx context.Context, missing bool) bool
 	redact  func(string) string
+	bodies  *bodies
+	poisons poisons
 	waits   waits
 	state   tracker
-	gzips   sync.Pool
+
+	unprepared  atomic.Bool
+	missing     atomic.Bool // an answer has said that something is
+	connections atomic.Int64
 }
 
 // waits are the pauses between tries.
@@ -90,26 +109,26 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 	target.RawQuery = url.Values{"org": {o.Org}, "bucket": {o.Bucket}, "precision": {"ns"}}.Encode()
 
 	client := newClient(o.Timeout, o.Socket)
-	client.Transport = boundedAnswers{client.Transport.(*http.Transport)}
+	transport := client.Transport.(*http.Transport)
+	client.Transport = boundedAnswers{transport}
 	w := &Writer{
-		client: client,
-		target: target.String(),
-		reject: o.Reject,
-		plain:  o.Plain,
-		redact: secrets(o.Token).Replace,
-		waits:  defaultWaits,
+		client:  client,
+		target:  target.String(),
+		reject:  o.Reject,
+		prepare: o.Prepare,
+		redact:  secrets(o.Token).Replace,
+		bodies:  newBodies(o.Compression == Plain || o.Compression == Automatic && (o.Socket != "" || isNear(server))),
+		poisons: poisons{now: time.Now, all: map[string][]*poison{}},
+		waits:   defaultWaits,
 	}
+	w.unprepared.Store(true)
+	transport.DialContext = countConnections(transport.DialContext, &w.connections)
 	var authorization string
 	if o.Token != "" {
 		authorization = "Token " + o.Token
 	}
 	w.service = influxhttp.NewService(server.String(), authorization,
 		influxhttp.DefaultOptions().SetHTTPClient(client).SetApplicationName("vedette"))
-	w.gzips.New = func() any {
-		// The level is valid, so there is no error.
-		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-		return z
-	}
 	w.state.set(Idle, time.Now())
 	w.state.changed = o.OnChange
 	return w, nil
@@ -128,20 +147,42 @@ type Result struct {
 	Requests int // sent for it, repeats and bisection included
 }
 
+func (r *Result) add(o Result) {
+	r.Stored += o.Stored
+	r.Rejected += o.Rejected
+	r.Expired += o.Expired
+	r.Requests += o.Requests
+}
+
 // Write returns when every line is settled, or with ctx's error when ctx has ended. Each line is one point in line
 // protocol, with its timestamp in nanoseconds; a trailing newline is optional. After an error the caller brings all
 // lines again. The lines must not change while Write runs.
 func (w *Writer) Write(ctx context.Context, lines [][]byte) (Result, error) {
 	d := delivery{w: w}
 	lines, err := d.setUnsendableAside(ctx, lines)
+	lines, suspects := w.poisons.part(lines)
+	// What is set aside waits for the disk, and the others for InfluxDB: neither for the other.
+	aside := delivery{w: w}
+	var asideErr error
+	var others sync.WaitGroup
+	if len(suspects) > 0 && err == nil {
+		others.Go(func() {
+			for i := 0; asideErr == nil && i < len(suspects); i++ {
+				asideErr = aside.judge(ctx, suspects[i])
+			}
+		})
+	}
 	for err == nil && len(lines) > 0 {
 		n := fitting(lines)
 		err = d.settle(ctx, lines[:n], whole)
 		lines = lines[n:]
 	}
-	if err != nil {
+	others.Wait()
+	d.add(aside.Result)
+	if err = errors.Join(err, asideErr); err != nil {
 		return d.Result, fmt.Errorf("write to influxdb: %w", err)
 	}
+	w.state.count(func(s *State) { s.Batches++ })
 	return d.Result, nil
 }
 
@@ -155,33 +196,4 @@ func fitting(lines [][]byte) int {
 		}
 	}
 	return len(lines)
-}
-
-// body joins the lines and compresses them.
-func (w *Writer) body(lines [][]byte) ([]byte, error) {
-	size := 0
-	for _, line := range lines {
-		size += len(line) + 1
-	}
-	plain := make([]byte, 0, size)
-	for _, line := range lines {
-		plain = append(plain, line...)
-		if line[len(line)-1] != '\n' {
-			plain = append(plain, '\n')
-		}
-	}
-	if w.plain {
-		return plain, nil
-	}
-	var packed bytes.Buffer
-	z := w.gzips.Get().(*gzip.Writer)
-	defer w.gzips.Put(z)
-	z.Reset(&packed)
-	if _, err := z.Write(plain); err != nil {
-		return nil, fmt.Errorf("compress %d lines: %w", len(lines), err)
-	}
-	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("compress %d lines: %w", len(lines), err)
-	}
-	return packed.Bytes(), nil
 }

@@ -40,7 +40,9 @@ type Credentials struct {
 	URL string `json:"url"` // of the last start
 	// Socket is the unix socket of the last start, if there is one. Whoever has the passwords connects there: when InfluxDB
 	// is down anybody on the machine can listen on its port, but not on a socket in a directory of the daemon's own.
-	Socket   string `json:"socket,omitempty"`
+	Socket string `json:"socket,omitempty"`
+	// Backup is the address of the service for backup and restore, of the last start.
+	Backup   string `json:"backup,omitempty"`
 	Database string `json:"database"`
 	Admin    User   `json:"admin"`
 	Writer   User   `json:"writer"` // may write the database, and nothing else
@@ -67,13 +69,13 @@ func ReadCredentials(dir string) (Credentials, error) {
 
 // ensureCredentials returns the stored credentials, or makes them before InfluxDB is started for the first time. Once
 // InfluxDB knows a password it is the only one that works, so none is made where InfluxDB was before.
-func ensureCredentials(dir, url, socket string) (Credentials, error) {
+func ensureCredentials(dir, url, socket, backup string) (Credentials, error) {
 	c, err := ReadCredentials(dir)
 	switch {
-	case err == nil && c.URL == url && c.Socket == socket:
+	case err == nil && c.URL == url && c.Socket == socket && c.Backup == backup:
 		return c, nil
 	case err == nil:
-		c.URL, c.Socket = url, socket
+		c.URL, c.Socket, c.Backup = url, socket, backup
 	case !errors.Is(err, fs.ErrNotExist):
 		return c, err
 	default:
@@ -84,6 +86,7 @@ func ensureCredentials(dir, url, socket string) (Credentials, error) {
 		c = Credentials{
 			URL:      url,
 			Socket:   socket,
+			Backup:   backup,
 			Database: Database,
 			Admin:    User{"vedette_admin", rand.Text()},
 			Writer:   User{"vedette_writer", rand.Text()},

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,12 +38,16 @@ func (l *launcher) once(ctx context.Context) error {
 		return err
 	}
 	url := "http://" + address
-	c, err := ensureCredentials(l.dir, url, l.options.Socket)
+	backup, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	c, err := ensureCredentials(l.dir, url, l.options.Socket, backup)
 	if err != nil {
 		return unmendable{err}
 	}
 	launch := rand.Text()
-	text, err := config(l.dir, address, l.options.Socket, launch)
+	text, err := config(l.dir, address, backup, l.options.Socket, launch, l.options.Memory)
 	if err != nil {
 		return unmendable{err}
 	}
@@ -62,7 +66,13 @@ func (l *launcher) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.prepare(p.ctx, c, launch); err != nil && p.ctx.Err() == nil {
+	pinger := newPinger(c, launch)
+	defer pinger.close()
+	var watching sync.WaitGroup
+	watching.Go(func() { l.watchOver(p, pinger) })
+	defer watching.Wait()
+	defer p.end()
+	if err := l.prepare(p.ctx, c, pinger); err != nil && p.ctx.Err() == nil {
 		l.stop(p)
 		return err
 	}
@@ -77,6 +87,9 @@ func (l *launcher) once(ctx context.Context) error {
 		return nil
 	}
 	<-p.Done()
+	if err := p.hung(); err != nil {
+		return err
+	}
 	return l.explain(p.Err(), p.output.reason())
 }
 
@@ -89,6 +102,15 @@ func (l *launcher) choosePort() (string, error) {
 		return "", unmendable{fmt.Errorf("start the embedded InfluxDB: %w: choose another port: influxdb { port = … }", err)}
 	}
 	l.port = listener.Addr().(*net.TCPAddr).Port
+	return listener.Addr().String(), listener.Close()
+}
+
+// freeAddress finds a port for the service that nobody needs to know before InfluxDB runs.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return "", fmt.Errorf("find a port for the backup service of InfluxDB: %w", err)
+	}
 	return listener.Addr().String(), listener.Close()
 }
 
@@ -106,7 +128,17 @@ func (l *launcher) taken() error {
 type running struct {
 	*process.Child
 	ctx    context.Context // ends with the process, or with the wish to stop it
+	end    context.CancelFunc
 	output *output
+
+	mu    sync.Mutex
+	hangs error // why it was killed, if it was because it hung
+}
+
+func (r *running) hung() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hangs
 }
 
 func (l *launcher) start(ctx context.Context, configFile string) (*running, error) {
@@ -114,7 +146,8 @@ func (l *launcher) start(ctx context.Context, configFile string) (*running, erro
 	cmd := exec.Command(l.binary, "run", "-config", configFile)
 	cmd.Dir = l.dir
 	// Nothing else of the environment: every setting of InfluxDB can be overridden by a variable, authentication too.
-	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH"),
+		"GOMEMLIMIT=" + strconv.FormatInt(l.options.Memory, 10)}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{l.lock}
 	cmd.WaitDelay = time.Second
@@ -139,28 +172,19 @@ func (l *launcher) start(ctx context.Context, configFile string) (*running, erro
 		l.mu.Unlock()
 		died()
 	}()
-	return &running{child, alive, out}, nil
+	return &running{Child: child, ctx: alive, end: died, output: out}, nil
 }
 
 // prepare waits until InfluxDB answers, and sets it up. It ends early when ctx does.
-func (l *launcher) prepare(ctx context.Context, c Credentials, launch string) error {
-	client := &http.Client{
-		Timeout:   5 * time.Second,
-		Transport: &http.Transport{DisableKeepAlives: true},
-	}
-	if c.Socket != "" {
-		client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", c.Socket)
-		}}
-	}
-	for !answers(ctx, client, c.URL, launch) {
+func (l *launcher) prepare(ctx context.Context, c Credentials, pinger *pinger) error {
+	for !pinger.answers(ctx) {
 		if err := sleep(ctx, 25*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	pause := backoff.Backoff{Base: 100 * time.Millisecond, Max: 5 * time.Second}
 	for {
-		err := provision(ctx, c, l.options.Retention, l.onStep)
+		err := provision(ctx, c, l.options.Retention, l.options.Records, l.onStep)
 		if err == nil || errors.As(err, new(unmendable)) {
 			return err
 		}
@@ -174,20 +198,6 @@ func (l *launcher) prepare(ctx context.Context, c Credentials, launch string) er
 			return err
 		}
 	}
-}
-
-// answers says whether the InfluxDB of this launch is up.
-func answers(ctx context.Context, client *http.Client, url, launch string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/ping", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusNoContent && resp.Header.Get(launchHeader) == launch
 }
 
 // stop asks the process to end, and ends it if it does not.

@@ -49,7 +49,7 @@ type server struct {
 	err  error         // what it returned
 }
 
-func start(t *testing.T, o Options) *server {
+func start(t *testing.T, o Options, watches ...watch) *server {
 	t.Helper()
 	if o.Binary == "" {
 		o.Binary = influxdtest.Binary(t)
@@ -59,6 +59,9 @@ func start(t *testing.T, o Options) *server {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	s := &server{Server: New(o), t: t, end: end, done: make(chan struct{})}
+	for _, w := range watches {
+		s.watch = w
+	}
 	go func() {
 		defer close(s.done)
 		s.err = s.Run(ctx)
@@ -110,7 +113,7 @@ func (s *server) write(u User, lines ...string) error {
 	s.t.Helper()
 	c := s.Credentials()
 	w, err := influx.NewWriter(influx.WriterOptions{URL: c.URL, Token: u.Token(), Bucket: c.Database,
-		Reject: func(line []byte, reason string) error { return fmt.Errorf("%s: %s", line, reason) }})
+		Reject: func(lines [][]byte, reason string) error { return fmt.Errorf("%s: %s", lines, reason) }})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -151,8 +154,11 @@ func (s *server) wantUsable(retention string) {
 		s.t.Errorf("the reader cannot read: %v, %v", rows, err)
 	}
 	policies, err := s.query(c.Admin, "SHOW RETENTION POLICIES")
-	if err != nil || len(policies) != 1 || len(policies[0].Rows) != 1 {
+	if err != nil || len(policies) != 1 || len(policies[0].Rows) != 2 {
 		s.t.Fatalf("policies: %v, %v", policies, err)
+	}
+	if records := fmt.Sprint(policies[0].Rows[1]); !strings.HasPrefix(records, "[records 9600h0m0s ") || !strings.HasSuffix(records, " false]") {
+		s.t.Errorf("policy %s, want records, 9600h, not the default", records)
 	}
 	row := fmt.Sprint(policies[0].Rows[0])
 	if !strings.HasPrefix(row, "[autogen "+retention+" ") || !strings.HasSuffix(row, " true]") {

@@ -54,10 +54,10 @@ func TestAnotherInfluxDBOnThePortIsNotTakenForOurs(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer other.Close()
-	if answers(context.Background(), other.Client(), other.URL, "now") {
+	if newPinger(Credentials{URL: other.URL}, "now").answers(context.Background()) {
 		t.Error("it is")
 	}
-	if !answers(context.Background(), other.Client(), other.URL, "before") {
+	if !newPinger(Credentials{URL: other.URL}, "before").answers(context.Background()) {
 		t.Error("ours is not known")
 	}
 }

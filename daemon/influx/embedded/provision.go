@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
@@ -16,7 +17,7 @@ type step struct {
 	do   func(context.Context, *influx.Setup1) error
 }
 
-func steps(c Credentials, retention time.Duration) []step {
+func steps(c Credentials, retention, records time.Duration) []step {
 	return []step{
 		{"administrator", func(ctx context.Context, s *influx.Setup1) error {
 			return s.Admin(ctx, c.Admin.Name, c.Admin.Password)
@@ -26,6 +27,11 @@ func steps(c Credentials, retention time.Duration) []step {
 		}},
 		{"retention", func(ctx context.Context, s *influx.Setup1) error {
 			return s.Database(ctx, c.Database, influx.RetentionPolicy{Name: Policy, Duration: retention, Default: true})
+		}},
+		{"records", func(ctx context.Context, s *influx.Setup1) error {
+			_, target := influx.Targets(c.Database)
+			_, policy, _ := strings.Cut(target.Bucket, "/")
+			return s.Database(ctx, c.Database, influx.RetentionPolicy{Name: policy, Duration: records})
 		}},
 		{"writer", func(ctx context.Context, s *influx.Setup1) error {
 			return s.User(ctx, c.Writer.Name, c.Writer.Password, influx.Write, c.Database)
@@ -37,13 +43,13 @@ func steps(c Credentials, retention time.Duration) []step {
 }
 
 // provision brings InfluxDB to what the daemon needs. done is told each step.
-func provision(ctx context.Context, c Credentials, retention time.Duration, done func(step string)) error {
+func provision(ctx context.Context, c Credentials, retention, records time.Duration, done func(step string)) error {
 	setup, err := influx.NewSetup1(influx.ReaderOptions{URL: c.URL, Socket: c.Socket, Token: c.Admin.Token()})
 	if err != nil {
 		return err
 	}
 	defer setup.Close()
-	for _, step := range steps(c, retention) {
+	for _, step := range steps(c, retention, records) {
 		if err := step.do(ctx, setup); err != nil {
 			err = fmt.Errorf("set up the embedded InfluxDB: %w", err)
 			var refused *influx.QueryError

@@ -16,7 +16,7 @@ import (
 func TestDaemonKilledAtAnyStepIsFinishedByTheNextStart(t *testing.T) {
 	t.Parallel()
 	binary := influxdtest.Binary(t)
-	for _, step := range steps(Credentials{}, 0) {
+	for _, step := range steps(Credentials{}, 0, 0) {
 		t.Run(step.name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "influxdb")
@@ -47,7 +47,7 @@ func TestDaemonKilledAtAnyStepIsFinishedByTheNextStart(t *testing.T) {
 func TestDaemonKilledBeforeItsFirstInfluxDBKeepsItsCredentials(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	made, err := ensureCredentials(dir, "http://127.0.0.1:1", "")
+	made, err := ensureCredentials(dir, "http://127.0.0.1:1", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func TestLostCredentialsAreNotReplaced(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("a file with other passwords was made")
 	}
-	if _, err := ensureCredentials(t.TempDir(), "", ""); err != nil {
+	if _, err := ensureCredentials(t.TempDir(), "", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := t.TempDir()
-	if _, err := ensureCredentials(elsewhere, "", ""); err != nil {
+	if _, err := ensureCredentials(elsewhere, "", "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(elsewhere, credentialsFile), path); err != nil {

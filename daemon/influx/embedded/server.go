@@ -16,6 +16,8 @@ import (
 
 const (
 	defaultRetention   = 32 * 24 * time.Hour
+	defaultRecords     = 400 * 24 * time.Hour
+	defaultMemory      = 512 << 20
 	defaultStopTimeout = 10 * time.Second
 
 	// steady is how long InfluxDB must have been ready for its failures before to be forgotten.
@@ -29,6 +31,8 @@ type Options struct {
 	Socket    string        // path of a unix socket for the daemon itself; none if it is empty
 	Port      int           // on 127.0.0.1; 0 chooses a free one at each start of the daemon
 	Retention time.Duration // of raw points; 0 means 32 days, negative for ever
+	Records   time.Duration // the same for records; 0 means 400 days
+	Memory    int64         // what it aims to stay within, in bytes; 0 means 512 MiB
 	Logger    hclog.Logger  // nil logs nothing
 	// StopTimeout is how long InfluxDB may take to stop before it is killed; 0 means 10 s.
 	StopTimeout time.Duration
@@ -61,6 +65,7 @@ type Server struct {
 	logger  hclog.Logger
 	// onStep is told each finished step of the set-up.
 	onStep func(step string)
+	watch  watch
 
 	mu          sync.Mutex
 	state       State
@@ -71,11 +76,10 @@ type Server struct {
 
 // New prepares a Server; it starts nothing.
 func New(o Options) *Server {
-	switch {
-	case o.Retention == 0:
-		o.Retention = defaultRetention
-	case o.Retention < 0:
-		o.Retention = 0
+	o.Retention = keep(o.Retention, defaultRetention)
+	o.Records = keep(o.Records, defaultRecords)
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
 	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = defaultStopTimeout
@@ -89,7 +93,16 @@ func New(o Options) *Server {
 		onStep:  func(string) {},
 		state:   State{Phase: Stopped, Since: time.Now()},
 		changed: make(chan struct{}),
+		watch:   defaultWatch,
 	}
+}
+
+// keep is a retention as InfluxDB takes it.
+func keep(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return max(d, 0)
 }
 
 // Run starts InfluxDB and keeps it running until ctx ends; then it stops it and returns nil. It returns an error when
