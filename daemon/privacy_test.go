@@ -42,7 +42,7 @@ func TestAllThatTheDaemonKeepsIsForItsUserAlone(t *testing.T) {
 	}
 	for name, want := range map[string]fs.FileMode{
 		".": fs.ModeDir | 0o700, "run/control.sock": fs.ModeSocket | 0o600, "influxdb/credentials.json": 0o600,
-		"influxdb/influxdb.conf": 0o600, "spool": fs.ModeDir | 0o700, "spool/cursor": 0o600,
+		"influxdb/influxdb.conf": 0o600, "spool": fs.ModeDir | 0o700, "spool/samples/cursor": 0o600, "spool/records/cursor": 0o600,
 	} {
 		if got, there := found[name]; !there || got != want {
 			t.Errorf("%s has mode %s (there: %t), want %s", name, got, there, want)
@@ -100,7 +100,7 @@ func TestADeepDataDirectoryWorks(t *testing.T) {
 	if err := os.Chmod(elsewhere, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	s.wantRefusal(elsewhere, "0700", "data_dir")
+	s.wantRefusal(elsewhere, "nobody else", "data_dir")
 }
 
 // All ways on which a secret could come out, at the most talkative level of the log: the address of a target, its
