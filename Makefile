@@ -91,7 +91,7 @@ $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
 
 bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./daemon/pipeline ./plugins/http-quality/probe
+	go test -run '^$$' -bench . -benchmem ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/supervisor ./plugins/http-quality/probe
 
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME
