@@ -179,7 +179,7 @@ func (s *service) Session(stream grpc.BidiStreamingServer[wire.Control, wire.Bat
 	configured := s.configured
 	run := session{stream: stream, out: s.out, streamer: s.streamer, window: max(1, int(s.request.GetWindow()))}
 	if s.collector != nil {
-		run.ticker = &ticker{collector: s.collector, interval: s.env.Interval, timeout: s.env.Timeout, out: s.out, logger: s.logger}
+		run.ticker = &ticker{collector: s.collector, interval: s.env.Interval, timeout: s.env.Timeout, splay: s.request.Splay.AsDuration(), out: s.out, logger: s.logger}
 	}
 	s.mu.Unlock()
 	if !configured {

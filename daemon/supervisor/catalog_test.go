@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -38,5 +39,36 @@ func TestAPluginThatDoesNotCheckAConfigurationIsReported(t *testing.T) {
 				t.Errorf("error %v, want it to contain %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestAProgramThatWasReplacedSinceItDescribedItselfIsNotAsked(t *testing.T) {
+	manifest := `echo '{"name":"x","version":"1","roles":["collector"],"protocols":[1]}'`
+	catalog, plugin := script(t, manifest)
+	_, first, err := catalog.Inspect(plugin, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, again, err := catalog.Inspect(plugin, nil); err != nil || again != first {
+		t.Errorf("the same file has the SHA256 %s and then %s, %v", first, again, err)
+	}
+	// As long as before, at the same place, and with the time of before: only the kernel's own time tells.
+	path := catalog.Path(plugin)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace("#!/bin/sh\n"+manifest, `"1"`, `"2"`, 1)
+	if err := os.WriteFile(path, []byte(other), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := catalog.Validate(plugin, []byte("{}"), nil); err == nil || !strings.Contains(err.Error(), "has changed since it described itself") {
+		t.Errorf("the error is %v", err)
+	}
+	if m, sum, err := catalog.Inspect(plugin, nil); err != nil || sum == first || m.Version != "2" {
+		t.Errorf("the changed program is %+v with %s, %v", m, sum, err)
 	}
 }

@@ -221,6 +221,19 @@ func TestAPluginThatEndsAgainAndAgainHasFailed(t *testing.T) {
 	}
 }
 
+func TestAPluginThatHasFailedIsTriedAgainOnAReload(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{"mode": "refuse"}`, nil)
+	r.until("failed", func() bool { return r.state().Phase == Failed })
+	same := Plugin{r.supervisor.plugins[0].spec, r.intake}
+	for n := range 3 {
+		if c := r.supervisor.Apply([]Plugin{same}); !slices.Equal(c.Restarted, []string{"p"}) || c.Kept != nil {
+			t.Errorf("the changes are %+v", c)
+		}
+		r.until("another try", func() bool { st := r.state(); return st.Restarts == n+1 && st.Phase == Failed })
+	}
+}
+
 func TestTheStackOfAPanicIsInTheCause(t *testing.T) {
 	r := start(t, `{"mode": "panic"}`, nil)
 	r.until("a crash", func() bool { return r.state().Cause != "" })
@@ -510,5 +523,23 @@ func TestTheCatalogListsProgramsThatMayBePlugins(t *testing.T) {
 	m, err := catalog.Manifest(program)
 	if err != nil || m.Name != "test-plugin" || m.Version != "1.2.3" {
 		t.Errorf("manifest %+v, %v", m, err)
+	}
+}
+
+func TestInstancesArePutOffByTheirOwnPartOfHalfAnInterval(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for i := range 100 {
+		name := fmt.Sprint("p", i)
+		off := splay(name, time.Minute)
+		if off < 0 || off >= 30*time.Second || off != splay(name, time.Minute) {
+			t.Errorf("%s is put off by %s", name, off)
+		}
+		seen[off.Truncate(time.Second)] = true
+	}
+	if len(seen) < 15 {
+		t.Errorf("a hundred instances have %d different seconds", len(seen))
+	}
+	if off := splay("p", 1); off != 0 {
+		t.Errorf("without an interval it is put off by %s", off)
 	}
 }
