@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
 	"github.com/vedette-monitor/vedette/daemon/tally"
@@ -121,7 +122,7 @@ func TestAHostilePluginNeitherHarmsTheDaemonNorOthersAndIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, _, code := s.run("status"); code != 0 || strings.ContainsAny(out, "\x1b\xff") {
+	if out, _, code := s.run("status"); code != 0 || strings.ContainsRune(out, 0x1b) || !utf8.ValidString(out) {
 		t.Errorf("status, exit code %d:\n%s", code, out)
 	}
 	s.configure(base)

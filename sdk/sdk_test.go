@@ -173,6 +173,24 @@ func TestTicksAtOnceAndThenWithoutDrift(t *testing.T) {
 	})
 }
 
+func TestASplayPutsAllTicksButTheFirstOffAndCountsNoneAsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var at []time.Duration
+		tk := &ticker{interval: 10 * time.Second, timeout: 5 * time.Second, splay: 4 * time.Second, out: newOutbox(batchBytes), logger: hclog.NewNullLogger(),
+			collector: collectFunc(func(context.Context, Emitter) error {
+				at = append(at, time.Since(start))
+				return nil
+			})}
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		tk.run(ctx)
+		if want := []time.Duration{0, 14 * time.Second, 24 * time.Second, 34 * time.Second}; !slices.Equal(at, want) || tk.skipped.Load() != 0 {
+			t.Errorf("ticked at %v and skipped %d, want %v", at, tk.skipped.Load(), want)
+		}
+	})
+}
+
 func TestSkipsAndCountsTicksThatFallDueDuringACollection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

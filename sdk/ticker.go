@@ -10,11 +10,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// ticker calls a collector at fixed intervals: at once, and then on a grid that does not drift. What falls due while
-// a call is still running is skipped and counted, never made up for.
+// ticker calls a collector at fixed intervals: at once, and then on a grid that does not drift, and that begins the splay
+// later. What falls due while a call is still running is skipped and counted, never made up for.
 type ticker struct {
 	collector         Collector
 	interval, timeout time.Duration
+	splay             time.Duration
 	out               *outbox
 	logger            hclog.Logger
 
@@ -35,14 +36,14 @@ func (t *ticker) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		t.tick(ctx)
-		due := int64(time.Since(start)/t.interval) + 1
+		due := int64(max(0, time.Since(start)-t.splay)/t.interval) + 1
 		if missed := due - n - 1; missed > 0 {
 			t.skipped.Add(uint64(missed))
 			t.logger.Warn("skipped ticks, because a collection took longer than the interval",
 				"skipped", missed, "interval", t.interval.String())
 		}
 		n = due
-		timer.Reset(time.Until(start.Add(time.Duration(n) * t.interval)))
+		timer.Reset(time.Until(start.Add(t.splay + time.Duration(n)*t.interval)))
 	}
 }
 

@@ -1,6 +1,7 @@
 package scaffold_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,15 +10,11 @@ import (
 	"testing"
 
 	"github.com/vedette-monitor/vedette/examples/plugins/trial"
+	"github.com/vedette-monitor/vedette/sdk/sdktest"
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// sections are those of every plugin's README, in this order.
-var sections = []string{"Example", "What is measured", "Reference", "Permissions", "Failure modes", "Troubleshooting"}
-
-var (
-	heading  = regexp.MustCompile(`(?m)^## (.*)$`)
-	hclBlock = regexp.MustCompile("(?s)```hcl\n(.*?)```")
-)
+var hclBlock = regexp.MustCompile("(?s)```hcl\n(.*?)```")
 
 const (
 	beginGenerated = "<!-- generated, do not edit -->"
@@ -72,27 +69,17 @@ func checkReadme(t *testing.T, vedette, readme, program string) {
 		t.Fatal(err)
 	}
 	text, name := string(content), filepath.Base(program)
-	if !strings.HasPrefix(text, "# "+name+"\n\n") {
-		t.Errorf("%s does not begin with the plugin's name", readme)
+	var m wire.Manifest
+	if err := json.Unmarshal([]byte(run(t, ".", program, "describe")), &m); err != nil {
+		t.Fatal(err)
 	}
-	var found []string
-	for _, match := range heading.FindAllStringSubmatch(text, -1) {
-		found = append(found, match[1])
-	}
-	want := slices.Clone(sections)
-	if strings.Contains(run(t, ".", program, "describe"), `"notifier"`) {
-		want[1] = "What is told"
-	}
-	if !slices.Equal(found, want) {
-		t.Fatalf("%s has the sections %q, want %q", readme, found, want)
+	if err := sdktest.CheckReadme(&m, text); err != nil {
+		t.Fatalf("%s: %v", readme, err)
 	}
 
 	_, example, _ := strings.Cut(text, "## Example\n")
 	example, _, _ = strings.Cut(example, "\n## ")
 	block := hclBlock.FindStringSubmatch(example)
-	if block == nil {
-		t.Fatalf("the Example of %s has no block of HCL", readme)
-	}
 	config := filepath.Join(t.TempDir(), "config.hcl")
 	if err := os.WriteFile(config, []byte("daemon {\n  plugin_dir = \""+filepath.Dir(program)+"\"\n}\n\n"+block[1]), 0o600); err != nil {
 		t.Fatal(err)

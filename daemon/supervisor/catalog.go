@@ -33,11 +33,13 @@ type Catalog struct {
 
 	mu        sync.Mutex
 	manifests map[string]*wire.Manifest // by the program's SHA256
+	sums      map[identity]string
+	inspected map[string]string // the SHA256 of a path when it was inspected last
 }
 
 // NewCatalog returns the catalog of the plugins in a directory.
 func NewCatalog(dir string) *Catalog {
-	return &Catalog{dir: dir, manifests: map[string]*wire.Manifest{}}
+	return &Catalog{dir: dir, manifests: map[string]*wire.Manifest{}, sums: map[identity]string{}, inspected: map[string]string{}}
 }
 
 // Path is the program of the plugin that source names: a name in the directory, or an absolute path.
@@ -85,13 +87,14 @@ func (c *Catalog) Inspect(source string, as *process.Account) (m *wire.Manifest,
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		return nil, "", fmt.Errorf("%s is no program: it must be an executable file", path)
 	}
-	program, err := openProgram(path)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	program, err := c.open(path)
 	if err != nil {
 		return nil, "", err
 	}
 	defer program.close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.inspected[path] = program.sum
 	if m, ok := c.manifests[program.sum]; ok {
 		return m, program.sum, nil
 	}
@@ -102,6 +105,27 @@ func (c *Catalog) Inspect(source string, as *process.Account) (m *wire.Manifest,
 	return m, program.sum, nil
 }
 
+// open opens a program, and hashes it unless the same file was hashed before. The caller holds mu.
+func (c *Catalog) open(path string) (*program, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the plugin's program: %w", err)
+	}
+	id, err := identify(file)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	if sum, ok := c.sums[id]; ok {
+		return &program{file, path, sum}, nil
+	}
+	p, err := hashProgram(file, path)
+	if err == nil {
+		c.sums[id] = p.sum
+	}
+	return p, err
+}
+
 // missingPlugin is the error for a plugin that is not installed.
 type missingPlugin string
 
@@ -109,14 +133,20 @@ func (m missingPlugin) Error() string      { return string(m) }
 func (missingPlugin) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Validate asks the plugin what is wrong with the configuration of an instance that its schema can not say. It returns
-// an error if the plugin did not answer.
+// an error if the plugin did not answer, or is not the one that described itself.
 func (c *Catalog) Validate(source string, config []byte, as *process.Account) ([]*wire.Problem, error) {
 	path := c.Path(source)
-	program, err := openProgram(path)
+	c.mu.Lock()
+	program, err := c.open(path)
+	inspected, was := c.inspected[path]
+	c.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	defer program.close()
+	if was && inspected != program.sum {
+		return nil, fmt.Errorf("the plugin's program %s has changed since it described itself: check the configuration again", path)
+	}
 	out, err := ask(program, wire.ValidateCommand, config, as)
 	if err != nil {
 		return nil, fmt.Errorf("the plugin %s did not check its configuration: %w", path, err)

@@ -188,6 +188,8 @@ func (c *connection) stop() {
 // the log, and ends.
 func (c *connection) dump() {
 	_ = c.child.process.SignalLeader(syscall.SIGQUIT)
+	// One that was stopped would only do so when it goes on.
+	_ = c.child.process.SignalLeader(syscall.SIGCONT)
 	timer := time.NewTimer(dumpGrace)
 	defer timer.Stop()
 	select {

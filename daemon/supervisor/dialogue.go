@@ -40,9 +40,10 @@ type dialogue struct {
 	inFlight int // batches whose acknowledgement the plugin can not know yet
 	bytes    int // of batches that the intake is not done with
 	seq      uint64
-	beats    int // since the last look at the clock
+	beats    int // since beatsSince
 
 	heard, listened time.Time
+	beatsSince      time.Time
 	paced           int // messages since pacedSince
 	pacedSince      time.Time
 	rest            <-chan time.Time // not nil while nothing is read
@@ -58,7 +59,7 @@ func newDialogue(s *session) *dialogue {
 	now := time.Now()
 	return &dialogue{
 		session: s, telling: make(chan *wire.Control, window+1), told: make(chan *wire.Control, window+1),
-		acks: make(chan taken, window), heard: now, listened: now, pacedSince: now,
+		acks: make(chan taken, window), heard: now, listened: now, beatsSince: now, pacedSince: now,
 	}
 }
 
@@ -151,10 +152,12 @@ func (d *dialogue) speak(ctx context.Context, stream grpc.BidiStreamingClient[wi
 	}
 }
 
-// signOfLife looks at the clock, every beatInterval.
+// signOfLife looks at the clock, every lookInterval.
 func (d *dialogue) signOfLife(now time.Time) error {
-	d.beats = 0
-	if now.Sub(d.listened) > 2*beatInterval || d.bytes >= maxInFlight {
+	if now.Sub(d.beatsSince) >= beatInterval {
+		d.beats, d.beatsSince = 0, now
+	}
+	if now.Sub(d.listened) > beatInterval || d.bytes >= maxInFlight {
 		// It was this process that stood still, or that does not listen: what the plugin said meanwhile is yet to be heard.
 		d.heard = now
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,6 +95,8 @@ type instance struct {
 	version          string
 
 	lostLines atomic.Uint64
+	// retry ends a pause before the next start.
+	retry chan struct{}
 
 	mu    sync.Mutex
 	state State
@@ -116,6 +121,18 @@ func (i *instance) set(phase Phase, cause string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.state.Phase, i.state.Cause, i.state.Since = phase, cause, time.Now()
+}
+
+// tryAgain starts a plugin that has failed at once, and says whether it had.
+func (i *instance) tryAgain() bool {
+	if i.current().Phase != Failed {
+		return false
+	}
+	select {
+	case i.retry <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 // heard notes a sign of life.
@@ -189,6 +206,13 @@ func (i *instance) run(ctx context.Context) {
 		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
+		case <-i.retry:
+			// Somebody has looked after it: what was before does not count.
+			wait.Reset()
+			crashes = nil
+			i.mu.Lock()
+			i.state.Restarts++
+			i.mu.Unlock()
 		case <-time.After(pause):
 			i.mu.Lock()
 			i.state.Restarts++
@@ -276,6 +300,7 @@ func (i *instance) configure(ctx context.Context, conn *connection) error {
 		StateDir:      i.stateDir,
 		LogLevel:      i.level,
 		DaemonVersion: i.version,
+		Splay:         durationpb.New(splay(i.spec.Name, i.spec.Interval)),
 	})
 	if err != nil {
 		return fmt.Errorf("configuring the plugin: %w", err)
@@ -284,4 +309,16 @@ func (i *instance) configure(ctx context.Context, conn *connection) error {
 		return problems(answer.Problems)
 	}
 	return nil
+}
+
+// splay is how far an instance's ticks are put off: less than half an interval, and the same after every start on this
+// machine, so that a plugin that is restarted does not drift through the others.
+func splay(name string, interval time.Duration) time.Duration {
+	host, _ := os.Hostname()
+	hash := fnv.New64a()
+	_, _ = io.WriteString(hash, host+"\x00"+name)
+	if interval < 2 {
+		return 0
+	}
+	return time.Duration(hash.Sum64() % uint64(interval/2))
 }

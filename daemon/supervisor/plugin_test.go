@@ -109,6 +109,13 @@ func (p *testPlugin) Collect(_ context.Context, out sdk.Emitter) error {
 			time.Sleep(2 * time.Millisecond)
 		}
 		runtime.KeepAlive(kept)
+	case "pour":
+		for i := range p.Points {
+			out.Emit(sdk.NewPoint("test").Tag("target", "shop").Tag("app", "mall").
+				Float("total_time", 0.123456789).Float("connect_time", 0.0123).Int("http_code", 200).Int("size_download", int64(i)).
+				Bool("available", true).String("remote_ip", "203.0.113.17").String("outcome", "ok"))
+		}
+		return nil
 	case "growing child":
 		// What tail has read it keeps until the end.
 		if err := exec.Command("sh", "-c", "head -c 1000000000 /dev/zero | tail").Run(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 )
 
 // program is a plugin's program, opened: what was hashed is what is executed, whatever becomes of the path meanwhile.
@@ -23,12 +25,31 @@ func openProgram(path string) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the plugin's program: %w", err)
 	}
+	return hashProgram(file, path)
+}
+
+func hashProgram(file *os.File, path string) (*program, error) {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("reading the plugin's program %s: %w", path, err)
 	}
 	return &program{file, path, hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// identity tells files and what is in them apart: only the kernel sets ctime, at every write.
+type identity struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+func identify(file *os.File) (identity, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		return identity{}, fmt.Errorf("looking at the plugin's program %s: %w", file.Name(), err)
+	}
+	return identity{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, nil
 }
 
 func (p *program) close() { _ = p.file.Close() }

@@ -18,6 +18,8 @@ const (
 	window = 8
 	// beatInterval is how often a plugin owes a sign of life. After two of them it is degraded, after three it hangs.
 	beatInterval = 5 * time.Second
+	// lookInterval is how often the daemon looks whether one is missing.
+	lookInterval = 500 * time.Millisecond
 	// drainTime is how long a plugin may take to send what it holds before it is stopped.
 	drainTime = 2 * time.Second
 )
@@ -76,7 +78,7 @@ func (s *session) run(ctx context.Context) error {
 	streaming.Go(func() { ended <- receive(streamCtx, stream, messages) })
 	streaming.Go(func() { untold <- d.speak(streamCtx, stream) })
 
-	listening := time.NewTicker(beatInterval)
+	listening := time.NewTicker(lookInterval)
 	defer listening.Stop()
 	stop := ctx.Done()
 	var drain <-chan time.Time

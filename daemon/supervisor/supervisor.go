@@ -59,7 +59,7 @@ type Changes struct {
 }
 
 // Apply makes the running plugins those that are wanted. A plugin whose Spec is the same goes on undisturbed, with the
-// Intake that it has; others are drained and stopped, all at the same time, and then new ones started. Before Run it
+// Intake that it has, but for one that has failed, which is tried again at once; others are drained and stopped, all at the same time, and then new ones started. Before Run it
 // only says what Run shall start.
 func (s *Supervisor) Apply(wanted []Plugin) Changes {
 	s.applying.Lock()
@@ -71,7 +71,11 @@ func (s *Supervisor) Apply(wanted []Plugin) Changes {
 		switch {
 		case i >= 0 && reflect.DeepEqual(wanted[i].Spec, r.spec):
 			keep = append(keep, r)
-			c.Kept = append(c.Kept, r.spec.Name)
+			if r.tryAgain() {
+				c.Restarted = append(c.Restarted, r.spec.Name)
+			} else {
+				c.Kept = append(c.Kept, r.spec.Name)
+			}
 			continue
 		case i >= 0:
 			c.Restarted = append(c.Restarted, r.spec.Name)
@@ -118,6 +122,7 @@ func (s *Supervisor) start(p Plugin) *running {
 			level:    logger.GetLevel().String(),
 			version:  s.opts.Version,
 			state:    State{Phase: Stopped},
+			retry:    make(chan struct{}, 1),
 		},
 		cancel: func() {},
 		done:   make(chan struct{}),

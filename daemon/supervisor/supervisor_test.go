@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -315,73 +314,6 @@ func TestBeatsThatHaveWaitedAreNoHang(t *testing.T) {
 	}
 }
 
-func TestOnlyThePinnedProgramIsRun(t *testing.T) {
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalog := NewCatalog(filepath.Dir(program))
-	_, sum, err := catalog.Inspect(program, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"points": 1}`), SHA256: sum, Pinned: true})
-	r.until("a point", func() bool { return r.intake.count() == 1 })
-	executed, err := os.Readlink("/proc/" + strconv.Itoa(r.state().Pid) + "/exe")
-	if err != nil || executed != program {
-		t.Errorf("the program that runs is %s, %v", executed, err)
-	}
-	other := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"points": 1}`), SHA256: strings.Repeat("0", 64), Pinned: true})
-	other.until("refused", func() bool { return other.state().Cause != "" })
-	if cause := other.state().Cause; !strings.Contains(cause, "has changed: its SHA256 is "+sum) || other.intake.count() > 0 {
-		t.Errorf("the cause is %s", cause)
-	}
-}
-
-func TestApplyTouchesOnlyWhatChanges(t *testing.T) {
-	t.Parallel()
-	r := start(t, `{"points": 1}`, nil)
-	r.until("a point", func() bool { return r.intake.count() == 1 })
-	kept := r.state().Pid
-	same := Plugin{r.supervisor.plugins[0].spec, r.intake}
-	spec := func(name string, points int) Plugin {
-		s := same.Spec
-		s.Name, s.Config = name, fmt.Appendf(nil, `{"points": %d}`, points)
-		return Plugin{s, &testIntake{}}
-	}
-	ready := func(name string) func() bool {
-		return func() bool { return r.supervisor.State(name).Phase == Ready }
-	}
-	pid := func(name string) int { return r.supervisor.State(name).Pid }
-
-	first, second := spec("a", 1), spec("b", 1)
-	if c := r.supervisor.Apply([]Plugin{first, same, second}); !slices.Equal(c.Started, []string{"a", "b"}) || !slices.Equal(c.Kept, []string{"p"}) || c.Stopped != nil || c.Restarted != nil {
-		t.Errorf("the changes are %+v", c)
-	}
-	r.until("a", ready("a"))
-	r.until("b", ready("b"))
-	a, b := pid("a"), pid("b")
-
-	changed := spec("b", 2)
-	if c := r.supervisor.Apply([]Plugin{same, changed}); !slices.Equal(c.Stopped, []string{"a"}) || !slices.Equal(c.Restarted, []string{"b"}) || !slices.Equal(c.Kept, []string{"p"}) || c.Started != nil {
-		t.Errorf("the changes are %+v", c)
-	}
-	if !gone(a) || !gone(b) {
-		t.Error("a plugin that was stopped or changed has its old process")
-	}
-	r.until("the points of the changed plugin", func() bool { return changed.Intake.(*testIntake).count() == 2 })
-	if r.state().Pid != kept || pid("a") != 0 || r.intake.count() != 1 {
-		t.Errorf("the plugin that did not change was touched: %+v", r.state())
-	}
-	r.stop()
-	if !gone(kept) || pid("b") != 0 {
-		t.Error("a plugin is left")
-	}
-	if c := r.supervisor.Apply([]Plugin{same}); len(c.Kept) != 1 {
-		t.Errorf("after the stop the changes are %+v", c)
-	}
-}
-
 // group lists the processes of the group that pid leads.
 func group(t *testing.T, pid int) []int {
 	t.Helper()
@@ -447,68 +379,5 @@ func TestTheRunDirectoryIsSweptAndPrivate(t *testing.T) {
 	r.stop()
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the run directory is still there: %v", err)
-	}
-}
-
-func script(t *testing.T, body string) (catalog *Catalog, name string) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "plugin"), []byte("#!/bin/sh\n"+body), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return NewCatalog(dir), "plugin"
-}
-
-func TestPluginsThatDoNotDescribeThemselvesAreRefusedWithTheReason(t *testing.T) {
-	tests := map[string]struct{ body, want string }{
-		"fails":        {"echo 'no \033[1mluck' >&2; exit 3", "exit status 3: no \uFFFD[1mluck"},
-		"no JSON":      {"echo hello", "printed no manifest"},
-		"nothing":      {"", "printed no manifest"},
-		"no name":      {"echo '{}'", "without a name or a role"},
-		"newer":        {`echo '{"name":"x","version":"9","roles":["collector"],"protocols":[2,3]}'`, "speaks protocol [2 3] and this daemon 1: upgrade the daemon"},
-		"older":        {`echo '{"name":"x","version":"9","roles":["collector"],"protocols":[0]}'`, "upgrade the plugin"},
-		"too much":     {"yes | head -c 5000000", "more than 4194304 bytes"},
-		"never ends":   {"sleep 300 & sleep 300", "took longer than 5s"},
-		"child stays":  {`sleep 300 & echo '{"name":"x","version":"9","roles":["collector"],"protocols":[0]}'`, "upgrade the plugin"},
-		"reads a lot":  {`echo "$HOME$SECRET_OF_THE_DAEMON" >&2; test -z "$HOME" && cat; exit 1`, "exit status 1"},
-		"not a script": {"exit 0\n\x00\xff", "printed no manifest"},
-	}
-	t.Setenv("SECRET_OF_THE_DAEMON", "hush")
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			catalog, plugin := script(t, tc.body)
-			_, err := catalog.Manifest(plugin)
-			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hush") {
-				t.Errorf("error %v, want it to contain %q", err, tc.want)
-			}
-		})
-	}
-}
-
-func TestTheCatalogListsProgramsThatMayBePlugins(t *testing.T) {
-	dir := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"a": 0o700, "b": 0o755, "notes.txt": 0o600, "vedette": 0o700, "influxd": 0o700} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	catalog := NewCatalog(dir)
-	if got := catalog.Names(); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("names are %v", got)
-	}
-	if _, err := catalog.Manifest("notes.txt"); err == nil || !strings.Contains(err.Error(), "must be an executable file") {
-		t.Errorf("error %v", err)
-	}
-	if _, err := catalog.Manifest("influxd"); err == nil || !os.IsNotExist(err) && !strings.Contains(err.Error(), "there is no plugin") {
-		t.Errorf("error %v", err)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := catalog.Manifest(program)
-	if err != nil || m.Name != "test-plugin" || m.Version != "1.2.3" {
-		t.Errorf("manifest %+v, %v", m, err)
 	}
 }

@@ -77,6 +77,7 @@ type promise struct {
 var promises = []promise{
 	{"describes itself the same every time, within a second", (*examination).describesItself},
 	{"has a name, a version, a role and documentation for everything", (*examination).isDocumented},
+	{"has a README of the shape that all have, if one lies beside it", (*examination).hasReadme},
 	{"leaves the daemon's arguments to the daemon", (*examination).leavesReserved},
 	{"shakes hands, takes its configuration and works", (*examination).works},
 	{"emits what it has declared and nothing else", (*examination).emitsDeclared},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,30 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 			f := sdktest.ExamineOne(t.Context(), faulty(t, fault), `{}`, tc.promise)
 			if f.Problem == "" || !strings.Contains(f.Problem, tc.problem) {
 				t.Errorf("%s: the problem is %q, want %q", f.Promise, f.Problem, tc.problem)
+			}
+		})
+	}
+}
+
+func TestAReadmeOfAnotherShapeIsFound(t *testing.T) {
+	good := "# examined\n\nIs examined.\n\n## Example\n\n```hcl\nplugin \"examined\" {\n}\n```\n\n## What is measured\n\n## Reference\n\n" +
+		"## Permissions\n\n## Failure modes\n\n## Troubleshooting\n"
+	for name, tc := range map[string]struct{ text, problem string }{
+		"good":            {good, ""},
+		"another name":    {strings.Replace(good, "# examined", "# examine", 1), "does not begin with the plugin's name"},
+		"without":         {strings.Replace(good, "## Permissions\n", "", 1), "its sections are"},
+		"another order":   {strings.Replace(good, "## Reference\n\n## Permissions", "## Permissions\n\n## Reference", 1), "its sections are"},
+		"without example": {strings.Replace(good, "```hcl", "```", 1), "has no block of HCL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			program := faulty(t, name)
+			if err := os.WriteFile(filepath.Join(filepath.Dir(program), "README.md"), []byte(tc.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f := sdktest.ExamineOne(t.Context(), program, `{}`, "has a README")
+			if (f.Problem == "") != (tc.problem == "") || !strings.Contains(f.Problem, tc.problem) {
+				t.Errorf("the problem is %q, want %q", f.Problem, tc.problem)
 			}
 		})
 	}

@@ -183,6 +183,9 @@ type ConfigureRequest struct {
 	// trace, debug, info, warn or error: what the daemon would throw away need not be written.
 	LogLevel      string `protobuf:"bytes,8,opt,name=log_level,json=logLevel,proto3" json:"log_level,omitempty"`
 	DaemonVersion string `protobuf:"bytes,9,opt,name=daemon_version,json=daemonVersion,proto3" json:"daemon_version,omitempty"`
+	// How much later than a whole number of intervals after the first tick all further ones are, so that plugins which
+	// start together do not work together for ever. Less than half an interval.
+	Splay         *durationpb.Duration `protobuf:"bytes,10,opt,name=splay,proto3" json:"splay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,6 +281,13 @@ func (x *ConfigureRequest) GetDaemonVersion() string {
 		return x.DaemonVersion
 	}
 	return ""
+}
+
+func (x *ConfigureRequest) GetSplay() *durationpb.Duration {
+	if x != nil {
+		return x.Splay
+	}
+	return nil
 }
 
 type ConfigureResponse struct {
@@ -1806,7 +1816,7 @@ var File_plugin_proto protoreflect.FileDescriptor
 
 const file_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\fplugin.proto\x12\x11vedette.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n" +
+	"\fplugin.proto\x12\x11vedette.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06config\x18\x02 \x01(\fR\x06config\x125\n" +
@@ -1816,7 +1826,9 @@ const file_plugin_proto_rawDesc = "" +
 	"\x0fmax_batch_bytes\x18\x06 \x01(\rR\rmaxBatchBytes\x12\x1b\n" +
 	"\tstate_dir\x18\a \x01(\tR\bstateDir\x12\x1b\n" +
 	"\tlog_level\x18\b \x01(\tR\blogLevel\x12%\n" +
-	"\x0edaemon_version\x18\t \x01(\tR\rdaemonVersion\"K\n" +
+	"\x0edaemon_version\x18\t \x01(\tR\rdaemonVersion\x12/\n" +
+	"\x05splay\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x05splay\"K\n" +
 	"\x11ConfigureResponse\x126\n" +
 	"\bproblems\x18\x01 \x03(\v2\x1a.vedette.plugin.v1.ProblemR\bproblems\"O\n" +
 	"\aProblem\x12\x12\n" +
@@ -2023,48 +2035,49 @@ var file_plugin_proto_goTypes = []any{
 var file_plugin_proto_depIdxs = []int32{
 	27, // 0: vedette.plugin.v1.ConfigureRequest.interval:type_name -> google.protobuf.Duration
 	27, // 1: vedette.plugin.v1.ConfigureRequest.timeout:type_name -> google.protobuf.Duration
-	4,  // 2: vedette.plugin.v1.ConfigureResponse.problems:type_name -> vedette.plugin.v1.Problem
-	6,  // 3: vedette.plugin.v1.Control.ack:type_name -> vedette.plugin.v1.Ack
-	8,  // 4: vedette.plugin.v1.Control.stop:type_name -> vedette.plugin.v1.Stop
-	7,  // 5: vedette.plugin.v1.Ack.refused:type_name -> vedette.plugin.v1.Refusal
-	10, // 6: vedette.plugin.v1.Batch.points:type_name -> vedette.plugin.v1.Point
-	13, // 7: vedette.plugin.v1.Batch.beat:type_name -> vedette.plugin.v1.Beat
-	11, // 8: vedette.plugin.v1.Point.tags:type_name -> vedette.plugin.v1.Tag
-	12, // 9: vedette.plugin.v1.Point.fields:type_name -> vedette.plugin.v1.Field
-	15, // 10: vedette.plugin.v1.ConfigureChannelsRequest.channels:type_name -> vedette.plugin.v1.Channel
-	4,  // 11: vedette.plugin.v1.ConfigureChannelsResponse.problems:type_name -> vedette.plugin.v1.Problem
-	0,  // 12: vedette.plugin.v1.Alert.state:type_name -> vedette.plugin.v1.Kind
-	23, // 13: vedette.plugin.v1.Alert.labels:type_name -> vedette.plugin.v1.Alert.LabelsEntry
-	24, // 14: vedette.plugin.v1.Alert.tags:type_name -> vedette.plugin.v1.Alert.TagsEntry
-	28, // 15: vedette.plugin.v1.Alert.fired_at:type_name -> google.protobuf.Timestamp
-	28, // 16: vedette.plugin.v1.Alert.resolved_at:type_name -> google.protobuf.Timestamp
-	28, // 17: vedette.plugin.v1.Alert.last_sample_at:type_name -> google.protobuf.Timestamp
-	25, // 18: vedette.plugin.v1.NotifyRequest.thread_state:type_name -> vedette.plugin.v1.NotifyRequest.ThreadStateEntry
-	0,  // 19: vedette.plugin.v1.NotifyRequest.kind:type_name -> vedette.plugin.v1.Kind
-	18, // 20: vedette.plugin.v1.NotifyRequest.alerts:type_name -> vedette.plugin.v1.Alert
-	1,  // 21: vedette.plugin.v1.Delivery.outcome:type_name -> vedette.plugin.v1.Outcome
-	27, // 22: vedette.plugin.v1.Delivery.retry_after:type_name -> google.protobuf.Duration
-	20, // 23: vedette.plugin.v1.NotifyResponse.deliveries:type_name -> vedette.plugin.v1.Delivery
-	26, // 24: vedette.plugin.v1.NotifyResponse.thread_state:type_name -> vedette.plugin.v1.NotifyResponse.ThreadStateEntry
-	18, // 25: vedette.plugin.v1.SyncRequest.active:type_name -> vedette.plugin.v1.Alert
-	27, // 26: vedette.plugin.v1.SyncRequest.valid_for:type_name -> google.protobuf.Duration
-	2,  // 27: vedette.plugin.v1.Plugin.Configure:input_type -> vedette.plugin.v1.ConfigureRequest
-	5,  // 28: vedette.plugin.v1.Plugin.Session:input_type -> vedette.plugin.v1.Control
-	14, // 29: vedette.plugin.v1.Notifier.ConfigureChannels:input_type -> vedette.plugin.v1.ConfigureChannelsRequest
-	17, // 30: vedette.plugin.v1.Notifier.Check:input_type -> vedette.plugin.v1.CheckRequest
-	19, // 31: vedette.plugin.v1.Notifier.Notify:input_type -> vedette.plugin.v1.NotifyRequest
-	22, // 32: vedette.plugin.v1.Notifier.Sync:input_type -> vedette.plugin.v1.SyncRequest
-	3,  // 33: vedette.plugin.v1.Plugin.Configure:output_type -> vedette.plugin.v1.ConfigureResponse
-	9,  // 34: vedette.plugin.v1.Plugin.Session:output_type -> vedette.plugin.v1.Batch
-	16, // 35: vedette.plugin.v1.Notifier.ConfigureChannels:output_type -> vedette.plugin.v1.ConfigureChannelsResponse
-	20, // 36: vedette.plugin.v1.Notifier.Check:output_type -> vedette.plugin.v1.Delivery
-	21, // 37: vedette.plugin.v1.Notifier.Notify:output_type -> vedette.plugin.v1.NotifyResponse
-	20, // 38: vedette.plugin.v1.Notifier.Sync:output_type -> vedette.plugin.v1.Delivery
-	33, // [33:39] is the sub-list for method output_type
-	27, // [27:33] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	27, // 2: vedette.plugin.v1.ConfigureRequest.splay:type_name -> google.protobuf.Duration
+	4,  // 3: vedette.plugin.v1.ConfigureResponse.problems:type_name -> vedette.plugin.v1.Problem
+	6,  // 4: vedette.plugin.v1.Control.ack:type_name -> vedette.plugin.v1.Ack
+	8,  // 5: vedette.plugin.v1.Control.stop:type_name -> vedette.plugin.v1.Stop
+	7,  // 6: vedette.plugin.v1.Ack.refused:type_name -> vedette.plugin.v1.Refusal
+	10, // 7: vedette.plugin.v1.Batch.points:type_name -> vedette.plugin.v1.Point
+	13, // 8: vedette.plugin.v1.Batch.beat:type_name -> vedette.plugin.v1.Beat
+	11, // 9: vedette.plugin.v1.Point.tags:type_name -> vedette.plugin.v1.Tag
+	12, // 10: vedette.plugin.v1.Point.fields:type_name -> vedette.plugin.v1.Field
+	15, // 11: vedette.plugin.v1.ConfigureChannelsRequest.channels:type_name -> vedette.plugin.v1.Channel
+	4,  // 12: vedette.plugin.v1.ConfigureChannelsResponse.problems:type_name -> vedette.plugin.v1.Problem
+	0,  // 13: vedette.plugin.v1.Alert.state:type_name -> vedette.plugin.v1.Kind
+	23, // 14: vedette.plugin.v1.Alert.labels:type_name -> vedette.plugin.v1.Alert.LabelsEntry
+	24, // 15: vedette.plugin.v1.Alert.tags:type_name -> vedette.plugin.v1.Alert.TagsEntry
+	28, // 16: vedette.plugin.v1.Alert.fired_at:type_name -> google.protobuf.Timestamp
+	28, // 17: vedette.plugin.v1.Alert.resolved_at:type_name -> google.protobuf.Timestamp
+	28, // 18: vedette.plugin.v1.Alert.last_sample_at:type_name -> google.protobuf.Timestamp
+	25, // 19: vedette.plugin.v1.NotifyRequest.thread_state:type_name -> vedette.plugin.v1.NotifyRequest.ThreadStateEntry
+	0,  // 20: vedette.plugin.v1.NotifyRequest.kind:type_name -> vedette.plugin.v1.Kind
+	18, // 21: vedette.plugin.v1.NotifyRequest.alerts:type_name -> vedette.plugin.v1.Alert
+	1,  // 22: vedette.plugin.v1.Delivery.outcome:type_name -> vedette.plugin.v1.Outcome
+	27, // 23: vedette.plugin.v1.Delivery.retry_after:type_name -> google.protobuf.Duration
+	20, // 24: vedette.plugin.v1.NotifyResponse.deliveries:type_name -> vedette.plugin.v1.Delivery
+	26, // 25: vedette.plugin.v1.NotifyResponse.thread_state:type_name -> vedette.plugin.v1.NotifyResponse.ThreadStateEntry
+	18, // 26: vedette.plugin.v1.SyncRequest.active:type_name -> vedette.plugin.v1.Alert
+	27, // 27: vedette.plugin.v1.SyncRequest.valid_for:type_name -> google.protobuf.Duration
+	2,  // 28: vedette.plugin.v1.Plugin.Configure:input_type -> vedette.plugin.v1.ConfigureRequest
+	5,  // 29: vedette.plugin.v1.Plugin.Session:input_type -> vedette.plugin.v1.Control
+	14, // 30: vedette.plugin.v1.Notifier.ConfigureChannels:input_type -> vedette.plugin.v1.ConfigureChannelsRequest
+	17, // 31: vedette.plugin.v1.Notifier.Check:input_type -> vedette.plugin.v1.CheckRequest
+	19, // 32: vedette.plugin.v1.Notifier.Notify:input_type -> vedette.plugin.v1.NotifyRequest
+	22, // 33: vedette.plugin.v1.Notifier.Sync:input_type -> vedette.plugin.v1.SyncRequest
+	3,  // 34: vedette.plugin.v1.Plugin.Configure:output_type -> vedette.plugin.v1.ConfigureResponse
+	9,  // 35: vedette.plugin.v1.Plugin.Session:output_type -> vedette.plugin.v1.Batch
+	16, // 36: vedette.plugin.v1.Notifier.ConfigureChannels:output_type -> vedette.plugin.v1.ConfigureChannelsResponse
+	20, // 37: vedette.plugin.v1.Notifier.Check:output_type -> vedette.plugin.v1.Delivery
+	21, // 38: vedette.plugin.v1.Notifier.Notify:output_type -> vedette.plugin.v1.NotifyResponse
+	20, // 39: vedette.plugin.v1.Notifier.Sync:output_type -> vedette.plugin.v1.Delivery
+	34, // [34:40] is the sub-list for method output_type
+	28, // [28:34] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }

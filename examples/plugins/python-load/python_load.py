@@ -99,6 +99,7 @@ class Session:
     def __init__(self, request, config):
         self.config = config
         self.interval = request.interval.ToTimedelta().total_seconds()
+        self.splay = request.splay.ToTimedelta().total_seconds()
         self.timeout = request.timeout.ToTimedelta().total_seconds()
         self.window = max(1, request.window)
         self.batch_bytes = request.max_batch_bytes - HEAD
@@ -165,11 +166,12 @@ class Session:
             self.changed.notify_all()
 
     def tick(self):
-        """Collects at once, and then on a grid that does not drift. What falls due meanwhile is skipped and counted."""
+        """Collects at once, and then on a grid that does not drift, and that begins the splay later. What falls due
+        meanwhile is skipped and counted."""
         start, n = time.monotonic(), 0
         while True:
             with self.changed:
-                if self.changed.wait_for(lambda: self.stopping, start + n * self.interval - time.monotonic()):
+                if self.changed.wait_for(lambda: self.stopping, start + n * self.interval + (n and self.splay) - time.monotonic()):
                     break
                 now = time.time_ns()
                 self.beat.last_tick = now
@@ -180,7 +182,7 @@ class Session:
                     self.emit(point, deadline)
             except Exception:  # one bad tick does not cost the next ones
                 log("error", "collection failed", error=traceback.format_exc())
-            due = int((time.monotonic() - start) / self.interval) + 1
+            due = int(max(0, time.monotonic() - start - self.splay) / self.interval) + 1
             with self.changed:
                 self.beat.skipped_ticks += due - n - 1
             n = due
