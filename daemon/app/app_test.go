@@ -47,6 +47,14 @@ func TestARetentionOfZeroIsForEver(t *testing.T) {
 	}
 }
 
+func TestRecordsGoToARetentionPolicyOfTheSameDatabase(t *testing.T) {
+	for bucket, want := range map[string]string{"vedette": "vedette/records", "probes/autogen": "probes/records", "a b": "a b/records"} {
+		if got := recordsBucket(bucket); got != want {
+			t.Errorf("records of %s go to %s, want %s", bucket, got, want)
+		}
+	}
+}
+
 func TestAskingForDataBeforeThereIsAnySaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	_, err := NewReader(&config.Config{

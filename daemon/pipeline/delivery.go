@@ -13,7 +13,7 @@ import (
 const (
 	// deliveryPoints and deliveryBytes bound what is delivered at once. A single block may have more points.
 	deliveryPoints = 5000
-	deliveryBytes  = 4 << 20
+	deliveryBytes  = 2 << 20
 	// deliveriesAtOnce is how many are under way in a lane, so that InfluxDB has something to do while the next is read,
 	// compressed and sent.
 	deliveriesAtOnce = 2
