@@ -65,7 +65,7 @@ const (
 )
 
 var spoolSchema = wire.Schema{Attributes: []wire.Attribute{
-	{Name: "max_size", Type: wire.TypeSize, Default: "2GiB", Min: "64MiB", Doc: "The most that may wait, packed: a gigabyte holds some 40 million small points. " +
+	{Name: "max_size", Type: wire.TypeSize, Default: "2GiB", Min: "64MiB", Doc: "The most that may wait, packed: a gigabyte holds some 50 million small points. " +
 		"An eighth of it is for records alone."},
 	{Name: "min_free", Type: wire.TypeSize, Default: "64MiB", Min: "1MiB", Doc: "What is left of the disk to others; samples leave a quarter more, to records."},
 	{Name: "when_full", Type: wire.TypeString, Default: whenFullWait, OneOf: []string{whenFullWait, whenFullDropOldest}, Doc: "`wait` holds plugins back " +

@@ -31,6 +31,9 @@ func (p *Point) Check() (dropped int, err error) {
 	if err := checkName("measurement", p.Measurement); err != nil {
 		return 0, err
 	}
+	if err := checkBackslashes(p.Measurement); err != nil {
+		return 0, fmt.Errorf("measurement %s %w", quote(p.Measurement), err)
+	}
 	if p.Measurement[0] == '#' {
 		return 0, fmt.Errorf("measurement %s starts with #, which makes it a comment", quote(p.Measurement))
 	}
@@ -96,14 +99,21 @@ func (p *Point) checkFields() (dropped int, err error) {
 		return dropped, errors.New("there are no fields")
 	}
 	text := 0
+	var seen keys
 	for i := range p.Fields {
 		f := &p.Fields[i]
 		if err := checkName("field", f.Key); err != nil {
 			return dropped, err
 		}
+		if err := checkBackslashes(f.Key); err != nil {
+			return dropped, fmt.Errorf("field %s %w", quote(f.Key), err)
+		}
 		switch {
 		case bytes.Equal(f.Key, reserved):
 			return dropped, errors.New(`a field can not be called "time"`)
+		case seen.add(f.Key) && slices.ContainsFunc(p.Fields[:i], func(o Field) bool { return bytes.Equal(o.Key, f.Key) }):
+			// InfluxDB would keep one of them without a word.
+			return dropped, fmt.Errorf("field %s is there twice", quote(f.Key))
 		case f.Kind == Missing:
 			return dropped, fmt.Errorf("field %s has no value", quote(f.Key))
 		case f.wide:
@@ -117,6 +127,19 @@ func (p *Point) checkFields() (dropped int, err error) {
 		return dropped, fmt.Errorf("fields are longer than %d bytes", maxText)
 	}
 	return dropped, nil
+}
+
+// keys tells keys that may have been there before from those that were not, without comparing each with each.
+type keys [4]uint64
+
+// add notes a key, which is not empty, and says whether there may have been the same before.
+func (k *keys) add(key []byte) bool {
+	n := len(key)
+	hash := uint8(n)*7 + key[0]*31 + key[n/2]*13 + key[n-1]*17
+	bit := uint64(1) << (hash % 64)
+	before := k[hash/64]&bit != 0
+	k[hash/64] |= bit
+	return before
 }
 
 func checkName(what string, name []byte) error {
@@ -143,6 +166,21 @@ func checkText(text []byte) error {
 	}
 	if all&notASCII != 0 && !utf8.Valid(text) {
 		return errors.New("is not valid UTF-8")
+	}
+	return nil
+}
+
+// checkBackslashes says whether InfluxDB would misread the name of a measurement or a field. It takes a backslash in it for
+// the beginning of an escape where one could be, and knows no escape for the backslash. In tags it is not so.
+func checkBackslashes(name []byte) error {
+	i := bytes.IndexByte(name, '\\')
+	if i < 0 {
+		return nil
+	}
+	for ; i < len(name)-1; i++ {
+		if next := name[i+1]; name[i] == '\\' && (kinds[next]&keySpecial != 0 || next == '"') {
+			return errors.New("has a backslash before a comma, an equals sign, a space or a quote")
+		}
 	}
 	return nil
 }
