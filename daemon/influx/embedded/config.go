@@ -55,7 +55,9 @@ bind-address = {{quote .Backup}}
   auth-enabled = true
   # Flux in 1.8 opens connections of its own and knows no bound of memory; all that is shipped is InfluxQL.
   flux-enabled = false
-  log-enabled = false
+  # With an access log for answers that do not exist, its own failures are what it logs, and nothing else.
+  log-enabled = true
+  access-log-status-filters = ["1xx"]
   # Switched off, /debug/vars and /debug/requests would be open to all; so they want the administrator's password.
   pprof-enabled = true
   pprof-auth-enabled = true

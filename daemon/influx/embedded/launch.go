@@ -87,7 +87,7 @@ func (l *launcher) once(ctx context.Context) error {
 		return nil
 	}
 	<-p.Done()
-	if err := p.hung(); err != nil {
+	if err := p.whyKilled(); err != nil {
 		return err
 	}
 	return l.explain(p.Err(), p.output.reason())
@@ -131,14 +131,26 @@ type running struct {
 	end    context.CancelFunc
 	output *output
 
-	mu    sync.Mutex
-	hangs error // why it was killed, if it was because it hung
+	mu     sync.Mutex
+	killed error // why, if it was killed to be started again
 }
 
-func (r *running) hung() error {
+// kill ends the process, so that it is started again.
+func (r *running) kill(why error) {
+	if r.ctx.Err() != nil {
+		return // it ends anyway
+	}
+	r.mu.Lock()
+	r.killed = why
+	r.mu.Unlock()
+	// A failure to signal shows as a process that is gone.
+	_ = r.Signal(syscall.SIGKILL)
+}
+
+func (r *running) whyKilled() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.hangs
+	return r.killed
 }
 
 func (l *launcher) start(ctx context.Context, configFile string) (*running, error) {

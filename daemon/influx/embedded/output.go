@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -23,7 +24,8 @@ type output struct {
 
 	mu      sync.Mutex
 	partial []byte
-	last    []string // the newest lines, for the reason of a failed start
+	last    []string  // the newest lines, for the reason of a failed start
+	full    time.Time // when it said last that its disk is full
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -50,6 +52,9 @@ func (o *output) line(text []byte) {
 	text = bytes.TrimSpace(bytes.ToValidUTF8(text, []byte("\uFFFD")))
 	if len(text) == 0 {
 		return
+	}
+	if bytes.Contains(text, []byte("no space left on device")) {
+		o.full = time.Now()
 	}
 	var event map[string]any
 	if json.Unmarshal(text, &event) != nil || event["msg"] == nil {
@@ -84,6 +89,13 @@ func (o *output) keep(line string) {
 		o.last = slices.Delete(o.last, 0, 1)
 	}
 	o.last = append(o.last, line)
+}
+
+// saidFull is when InfluxDB said last that its disk is full; zero if it never did.
+func (o *output) saidFull() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.full
 }
 
 // reason returns the newest lines that were more than news, once the process has ended.

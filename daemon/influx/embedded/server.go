@@ -185,6 +185,9 @@ func (s *Server) enter(p Phase, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Phase, s.state.Since = p, time.Now()
+	if p == Stopped || p == Backoff {
+		s.state.PID = 0
+	}
 	if err != nil {
 		s.state.LastError = err.Error()
 	}

@@ -49,10 +49,35 @@ func (w watch) hangs(s silence) error {
 	return nil
 }
 
-// watchOver kills the process if it hangs. It returns when the process is not wanted any more.
+// room is how many bytes a disk has that is not full.
+const room = 16 << 20
+
+// fullness is what is known of a disk that was full.
+type fullness struct {
+	roomSince time.Time // zero while there is none
+}
+
+// sticks says whether InfluxDB goes on saying that its disk is full a while after there was room again. 1.8 does so for
+// ever: the buffer before its write-ahead log keeps the first error.
+func (f *fullness) sticks(saidFull time.Time, free int64, now time.Time, patience time.Duration) bool {
+	switch {
+	case saidFull.IsZero():
+	case free < room:
+		f.roomSince = time.Time{}
+	case f.roomSince.IsZero():
+		f.roomSince = now
+	default:
+		return saidFull.Sub(f.roomSince) > patience
+	}
+	return false
+}
+
+// watchOver kills the process if it hangs, or can not be brought to write again. It returns when the process is not wanted
+// any more.
 func (l *launcher) watchOver(p *running, pinger *pinger) {
 	w := l.watch
 	var s silence
+	var f fullness
 	var began time.Time
 	var before time.Duration
 	for sleep(p.ctx, w.every) == nil {
@@ -62,6 +87,10 @@ func (l *launcher) watchOver(p *running, pinger *pinger) {
 		cancel()
 		if answered {
 			s = silence{}
+			if f.sticks(p.output.saidFull(), freeBytes(l.dir), time.Now(), w.every) {
+				p.kill(errors.New("InfluxDB went on saying that its disk is full, although there is room again"))
+				return
+			}
 			continue
 		}
 		used, err := processorTime(p.Pid())
@@ -69,15 +98,20 @@ func (l *launcher) watchOver(p *running, pinger *pinger) {
 			began, before = asked, used
 		}
 		s.took, s.used, s.known = time.Since(began), used-before, err == nil
-		if err := w.hangs(s); err != nil && p.ctx.Err() == nil {
-			p.mu.Lock()
-			p.hangs = err
-			p.mu.Unlock()
-			// A failure to signal shows as a process that is gone.
-			_ = p.Signal(syscall.SIGKILL)
+		if err := w.hangs(s); err != nil {
+			p.kill(err)
 			return
 		}
 	}
+}
+
+// freeBytes is what a directory's disk has left; 0 if that can not be told.
+func freeBytes(dir string) int64 {
+	var st syscall.Statfs_t
+	if syscall.Statfs(dir, &st) != nil {
+		return 0
+	}
+	return int64(st.Bavail) * st.Bsize
 }
 
 // clockTick is the unit of processor times in /proc, the same on all machines that Linux runs on.

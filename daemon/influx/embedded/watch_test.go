@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +53,77 @@ func TestStoppedInfluxDBIsKilledAndStartedAgainWithItsData(t *testing.T) {
 		t.Errorf("state: %+v", after)
 	}
 	if rows, err := s.query(s.Credentials().Reader, "SELECT v FROM m"); err != nil || len(rows) != 1 {
+		t.Errorf("the data from before: %v, %v", rows, err)
+	}
+}
+
+func TestInfluxDBIsOnlyTakenForStuckWhenThereWasRoomForAWhile(t *testing.T) {
+	began := time.Now()
+	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
+	var f fullness
+	for i, step := range []struct {
+		now, said int // seconds; 0 said is never
+		free      int64
+		want      bool
+	}{
+		{1, 0, room, false}, {2, 2, 0, false}, {7, 7, 1 << 20, false},
+		{12, 10, room, false}, {17, 16, room, false}, // it has not been asked since
+		{22, 18, 0, false}, {27, 26, room, false}, // the disk was full once more
+		{33, 31, room, false}, {38, 33, room, true},
+	} {
+		said := at(step.said)
+		if step.said == 0 {
+			said = time.Time{}
+		}
+		if got := f.sticks(said, step.free, at(step.now), 5*time.Second); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+}
+
+// InfluxDB 1.8 can not write again by itself after its disk was full.
+func TestInfluxDBWhoseDiskWasFullWritesAgain(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Fatal("a disk of its own can only be made by root; `make test` runs as root")
+	}
+	disk := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", disk).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	s := start(t, Options{Dir: filepath.Join(disk, "influxdb")}, watch{every: 200 * time.Millisecond, patience: 5 * time.Second, silent: 100, longest: time.Hour})
+	s.waitReady()
+	c := s.Credentials()
+	write := func(i int) error { return s.write(c.Writer, fmt.Sprintf("m v=%d %d", i, time.Now().UnixNano())) }
+	if err := write(0); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(disk, "filler")
+	_ = os.WriteFile(filler, make([]byte, 96<<20), 0o600) // as much as there is room for
+	until := time.Now().Add(time.Minute)
+	for i := 1; write(i) == nil; i++ {
+		if time.Now().After(until) {
+			t.Fatal("the disk does not get full")
+		}
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	for write(1_000_000) != nil {
+		if time.Now().After(until) {
+			t.Fatalf("InfluxDB does not write again: %+v", s.State())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if st := s.State(); st.Restarts != 1 || !strings.Contains(st.LastError, "there is room again") {
+		t.Errorf("state: %+v", st)
+	}
+	if rows, err := s.query(c.Reader, "SELECT v FROM m WHERE v = 0"); err != nil || len(rows) != 1 {
 		t.Errorf("the data from before: %v, %v", rows, err)
 	}
 }
