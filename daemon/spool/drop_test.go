@@ -83,6 +83,9 @@ func TestWhatIsBeingDeliveredIsNotCountedAsDroppedUntilItIsLost(t *testing.T) {
 		if err := s.Commit(delivered); err != nil {
 			t.Errorf("commit of a dropped record: %v", err)
 		}
+		if err := s.Commit(damageRecords); err == nil {
+			t.Error("a record that was not read was committed")
+		}
 		if c := s.Stats().Cursor; c != 4 {
 			t.Errorf("the cursor is at %d", c)
 		}

@@ -202,7 +202,9 @@ func (s *Spool) Commit(seq uint64) error {
 	}
 	s.mu.Lock()
 	done, read := s.cursorAt.seq, s.read
-	s.rescue(seq)
+	if seq <= read {
+		s.rescue(seq)
+	}
 	if seq > done && seq <= read {
 		n := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].seq > seq })
 		s.deliver(n)

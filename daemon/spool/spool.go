@@ -191,10 +191,10 @@ func Open(dir string, opts Options) (*Spool, Repairs, error) {
 // full batch is ahead of it, for as long as the disk takes.
 //
 // done is called exactly once: with nil when the record is on disk, or with the reason why it is not spooled: ErrFull,
-// ErrClosed, ErrTooLarge (wrapped), or what the disk said, of this append or of one before it (see Resume). The calls come in the order of the appends, from one
-// goroutine, and hold up the next batch: done must be quick and must not call Append or Close. An append that is refused
-// at once (ErrClosed, ErrTooLarge) calls done before it returns. After an error other than these two, the record may
-// still turn up after a restart.
+// ErrClosed, ErrTooLarge (wrapped), or what the disk said, of this append or of one before it (see Resume). The calls come
+// in the order of the appends, from one goroutine, and hold up the next batch: done must be quick and must not call
+// Append or Close. An append that is refused at once (ErrClosed, ErrTooLarge) calls done before it returns. After an error
+// other than these two, the record may still turn up after a restart.
 func (s *Spool) Append(payload []byte, points int, done func(error)) {
 	err := s.acceptable(payload, points)
 	if err == nil {
