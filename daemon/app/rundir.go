@@ -46,7 +46,7 @@ func makeRunDir(dir string) error {
 	// With 0711 plugins that have users of their own are let through.
 	private := info.Mode().Perm()&0o077 == 0 || info.Mode().Perm() == 0o711
 	if !info.IsDir() || !private || ok && int(owner.Uid) != os.Getuid() {
-		return fmt.Errorf("the run directory %s must be a directory of the daemon's user that nobody else can read or write; remove it, or choose a shorter data_dir", dir)
+		return fmt.Errorf("the run directory %s must be a directory of the daemon's user with mode 0700 or 0711; remove it, or choose a shorter data_dir", dir)
 	}
 	return nil
 }

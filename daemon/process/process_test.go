@@ -56,14 +56,18 @@ func TestChildDiesWithAKilledParent(t *testing.T) {
 func startWithGrandchild(t *testing.T, script string) (child *Child, grandchild int) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "sleep 60 & echo $!; "+script)
-	out, err := cmd.StdoutPipe()
+	// A pipe of exec's would be closed when the child has ended, read or not.
+	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = out.Close() })
+	cmd.Stdout = in
 	child, err = Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_ = in.Close()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -145,11 +146,17 @@ func (h *hostile) Session(s stream) error {
 			}
 		}()
 	}
+	var sending sync.Mutex // a stream has one sender at a time
+	sendMsg := func(msg raw) error {
+		sending.Lock()
+		defer sending.Unlock()
+		return s.SendMsg(msg)
+	}
 	go func() {
 		for h.mode != "beats" {
 			time.Sleep(5 * time.Second)
 			beat, _ := proto.Marshal(&wire.Beat{})
-			_ = s.SendMsg(raw(protowire.AppendBytes(protowire.AppendTag(nil, 3, protowire.BytesType), beat)))
+			_ = sendMsg(raw(protowire.AppendBytes(protowire.AppendTag(nil, 3, protowire.BytesType), beat)))
 		}
 	}()
 	seq := uint64(0)
@@ -158,7 +165,7 @@ func (h *hostile) Session(s stream) error {
 		if seq++; seq > 8 {
 			<-acks
 		}
-		return s.SendMsg(message(seq, points...))
+		return sendMsg(message(seq, points...))
 	}
 	for i := 0; ; i++ {
 		var err error
@@ -175,7 +182,7 @@ func (h *hostile) Session(s stream) error {
 		case "oversize":
 			err = send(encode(point(text("s", strings.Repeat("x", 5<<20)))))
 		case "crowd":
-			err = s.SendMsg(message(1, make([][]byte, 1_000_000)...))
+			err = sendMsg(message(1, make([][]byte, 1_000_000)...))
 		case "wrong":
 			points := make([][]byte, 10_000)
 			for n := range points {
@@ -207,24 +214,24 @@ func (h *hostile) Session(s stream) error {
 				points[n] = encode(point(number("undeclared", 1)))
 			}
 			seq++
-			err = s.SendMsg(message(seq, points...))
+			err = sendMsg(message(seq, points...))
 		case "flood":
 			// Nobody waits for an acknowledgement.
 			seq++
-			err = s.SendMsg(message(seq, encode(point(text("s", strings.Repeat("x", 100_000))))))
+			err = sendMsg(message(seq, encode(point(text("s", strings.Repeat("x", 100_000))))))
 		case "empties":
 			// Empty batches as fast as it can, within the window.
 			err = send()
 		case "garbage":
 			junk := make([]byte, 100_000)
 			_, _ = rand.Read(junk)
-			err = s.SendMsg(raw(append([]byte{0xff, 0xff}, junk...)))
+			err = sendMsg(raw(append([]byte{0xff, 0xff}, junk...)))
 		case "numbers":
-			err = s.SendMsg(message(uint64(42+i), encode(point(number("v", 1)))))
+			err = sendMsg(message(uint64(42+i), encode(point(number("v", 1)))))
 		case "beats":
-			err = s.SendMsg(raw(protowire.AppendBytes(protowire.AppendTag(nil, 3, protowire.BytesType), nil)))
+			err = sendMsg(raw(protowire.AppendBytes(protowire.AppendTag(nil, 3, protowire.BytesType), nil)))
 		case "numberless":
-			err = s.SendMsg(message(0, encode(point(number("v", 1)))))
+			err = sendMsg(message(0, encode(point(number("v", 1)))))
 		case "excuses":
 			excuse := make([]byte, 500)
 			_, _ = rand.Read(excuse)
