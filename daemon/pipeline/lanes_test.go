@@ -258,17 +258,20 @@ func TestAStoreThatFailsEndsBothLanesAndNothingBehindItIsMarked(t *testing.T) {
 		calls++
 		first := calls == 1
 		mu.Unlock()
-		if first {
-			<-released
-			return failure
+		if !first {
+			return nil
 		}
-		return nil
+		select {
+		case <-released:
+			return failure
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	})
 	r := startBoth(t, p, Stores{Samples: store, Records: new(memory)})
-	mustTake(t, s, encode(t, numbered(0)))
-	for n := 1; n < 4; n++ {
+	for n := range 4 {
 		mustTake(t, s, encode(t, numbered(n)))
-		waitFor(t, "the delivery behind the first", func() bool {
+		waitFor(t, "the delivery of this point alone", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
 			return calls > n
