@@ -218,6 +218,7 @@ func TestADirectoryThatCanNotBeWrittenIsNamedInTheError(t *testing.T) {
 func TestADirectoryThatBecomesReadOnlyHoldsPointsAndLosesNone(t *testing.T) {
 	dir := t.TempDir()
 	p := openPipeline(t, dir, Options{MaxBytes: 1 << 20}) // segments of 128 KiB
+	p.inOrder()
 	s := p.testSource()
 	store := new(memory)
 	start(t, p, store)

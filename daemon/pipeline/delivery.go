@@ -64,7 +64,7 @@ func (l *lane) deliver(ctx context.Context, store Store) error {
 	defer cancel(nil)
 	for {
 		// Records are read when their delivery may begin, so that it holds all that have come until then.
-		if err := u.wait(ctx, deliveriesAtOnce-1, unmarked-1); err != nil {
+		if err := u.wait(ctx, l.atOnce-1, unmarked-1); err != nil {
 			return err
 		}
 		d, err := u.gather(ctx)

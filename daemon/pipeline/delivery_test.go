@@ -13,6 +13,7 @@ import (
 
 func TestDeliveryKeepsTheOrderAndLinesWithNewlinesWhole(t *testing.T) {
 	p := newPipeline(t, Options{})
+	p.inOrder()
 	s := p.testSource()
 	store := new(memory)
 	r := start(t, p, store)

@@ -66,6 +66,7 @@ func TestAFullSpoolHoldsBatchesUntilThereIsRoomAndLosesNone(t *testing.T) {
 
 func TestNothingOvertakesABatchThatIsHeld(t *testing.T) {
 	p := newPipeline(t, small)
+	p.inOrder()
 	s := p.testSource()
 	mustTake(t, s, encode(t, withText(0, noise(0, 50<<10))))
 	large := take(s, encode(t, withText(1, noise(1, 20<<10))))
@@ -98,6 +99,7 @@ func TestNothingOvertakesABatchThatIsHeld(t *testing.T) {
 func TestAPluginThatIsStartedAgainAndAgainHoldsNoMoreThanAWindow(t *testing.T) {
 	const window = 8
 	p := newPipeline(t, Options{MaxBytes: 64 << 10, Window: window})
+	p.inOrder()
 	s := p.testSource()
 	mustTake(t, s, encode(t, withText(0, noise(0, 50<<10))))
 	var answers []*answer

@@ -55,6 +55,9 @@ func (p *Pipeline) testSource(tags ...point.Tag) *Source {
 	return p.Source(Terms{Tags: tags, Records: []string{"audit"}}, hclog.NewNullLogger())
 }
 
+// inOrder lets a store get points in the order in which they lie on disk: one delivery at a time.
+func (p *Pipeline) inOrder() { p.samples.atOnce, p.records.atOnce = 1, 1 }
+
 // waiting is how many records of the spools are not delivered.
 func (p *Pipeline) waiting() uint64 {
 	st := p.Stats()

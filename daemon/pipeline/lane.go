@@ -21,8 +21,8 @@ type lane struct {
 	packer *packer
 	// packFrom is how large the spool is when new blocks are compressed: their points will wait for a while.
 	packFrom int64
-	// full is how many points a delivery has at most.
-	full int
+	// full is how many points a delivery has at most, atOnce how many deliveries are under way.
+	full, atOnce int
 	// freed is called when a delivery has made room.
 	freed func()
 

@@ -28,6 +28,7 @@ func auditLine(n int, text string) string { return "audit" + strings.TrimPrefix(
 
 func TestEachPointGoesTheWayOfItsMeasurement(t *testing.T) {
 	p := newPipeline(t, Options{})
+	p.inOrder()
 	s := p.testSource(tag("host", "h"))
 	a := mustTake(t, s, encode(t, numbered(0), audit(1, ""), &wire.Point{Measurement: "m"}, numbered(2), audit(3, "")))
 	if len(a.refused) != 1 || a.refused[0].Index != 2 || a.acknowledged() != 1 {
@@ -169,6 +170,7 @@ func openDropping(t *testing.T) (*Pipeline, *bytes.Buffer) {
 
 func TestSamplesAreDroppedBeforeRecordsAndAllAreCounted(t *testing.T) {
 	p, log := openDropping(t)
+	p.inOrder()
 	s := p.testSource()
 	const each, text = 300, 2000 // 600 KB of samples, and as much of records
 	samples, records := uint64(0), uint64(0)

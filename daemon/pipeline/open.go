@@ -101,6 +101,7 @@ func (p *Pipeline) openLane(dir string, o spool.Options, packer *packer, logger 
 		spool: s, logger: logger, packer: packer,
 		packFrom: 2 * o.SegmentBytes,
 		full:     deliveryPoints,
+		atOnce:   deliveriesAtOnce,
 		freed:    p.freed,
 		wake:     make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}, nil

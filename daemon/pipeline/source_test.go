@@ -136,6 +136,7 @@ func TestPointsGetTheTagsOfTheVantagePointUnlessTheyHaveThem(t *testing.T) {
 
 func TestABatchLongerThanABlockIsSplitAndAcknowledgedOnce(t *testing.T) {
 	p := newPipeline(t, Options{})
+	p.inOrder()
 	// Stamping is what makes a batch so much longer than its message.
 	s := p.testSource(tag("host", strings.Repeat("x", 5000)))
 	var batch []*wire.Point
