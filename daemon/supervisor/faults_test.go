@@ -212,9 +212,7 @@ func TestFaultAPluginOutlivesAKilledDaemon(t *testing.T) {
 func TestFaultStoppingAFrozenPluginTakesForEver(t *testing.T) {
 	onBothWays(t, func(t *testing.T, w way) bool {
 		h := mustStart(t, w, nil)
-		if err := syscall.Kill(h.pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		freeze(t, h.pid)
 		killed := make(chan struct{})
 		go func() {
 			defer close(killed)

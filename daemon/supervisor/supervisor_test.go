@@ -147,6 +147,21 @@ func gone(pid int) bool {
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
+// freeze stops a process and waits until it has stopped: until then it may still answer.
+func freeze(t testing.TB, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") T ") {
+			return
+		}
+	}
+	t.Fatalf("process %d does not stop", pid)
+}
+
 func TestAPluginsPointsAreTakenAndItStopsByItself(t *testing.T) {
 	r := start(t, `{"points": 2500}`, nil)
 	r.until("2500 points", func() bool { return r.intake.count() == 2500 })
@@ -260,9 +275,7 @@ func TestAFrozenPluginDoesNotKeepTheDaemonFromStopping(t *testing.T) {
 	r := start(t, `{"points": 1}`, nil)
 	r.until("a point", func() bool { return r.intake.count() == 1 })
 	pid := r.state().Pid
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	r.stop()
 	if !gone(pid) {
 		t.Error("the frozen plugin is still there")
@@ -274,9 +287,7 @@ func TestAFrozenPluginIsReplaced(t *testing.T) {
 	r := start(t, `{"points": 1}`, nil)
 	r.until("a point", func() bool { return r.intake.count() == 1 })
 	frozen := r.state().Pid
-	if err := syscall.Kill(frozen, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, frozen)
 	r.until("degraded", func() bool { return r.state().Phase == Degraded })
 	r.until("another process", func() bool { st := r.state(); return st.Phase == Ready && st.Pid != frozen })
 	if !gone(frozen) || r.state().Restarts != 1 || !strings.Contains(r.log.String(), "no sign of life for") {
