@@ -100,7 +100,7 @@ func TestADeepDataDirectoryWorks(t *testing.T) {
 	if err := os.Chmod(elsewhere, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	s.wantRefusal(elsewhere, "nobody else", "data_dir")
+	s.wantRefusal(elsewhere, "0700", "data_dir")
 }
 
 // All ways on which a secret could come out, at the most talkative level of the log: the address of a target, its

@@ -17,7 +17,7 @@ type Options struct {
 	// DropOldest gives up the oldest points when there is no room: samples, and records when there are none left. Without
 	// it new points wait with their plugins.
 	DropOldest bool
-	// Window is how many batches of a plugin may be without acknowledgement, by default 8.
+	// Window is how many batches of a plugin may be without acknowledgement, by default 32.
 	Window int
 }
 
@@ -29,7 +29,7 @@ func (o Options) withDefaults() Options {
 		o.MinFree = 64 << 20
 	}
 	if o.Window <= 0 {
-		o.Window = 8
+		o.Window = 32
 	}
 	return o
 }

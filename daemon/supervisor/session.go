@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// window is how many batches of a plugin may be without acknowledgement.
-	window = 8
+	// window is how many batches of a plugin may be without acknowledgement: so many that small ones share a sync of the disk.
+	// How many bytes they have is bounded apart.
+	window = 32
 	// beatInterval is how often a plugin owes a sign of life. After two of them it is degraded, after three it hangs.
 	beatInterval = 5 * time.Second
 	// lookInterval is how often the daemon looks whether one is missing.
