@@ -215,7 +215,9 @@ func TestAWrongTokenIsAPersonsBusinessAndNotShown(t *testing.T) {
 	r.provision("another-password")
 	s := r.site("probe:secret-of-probe")
 	d := s.start()
-	st := d.waitStatus("the token is refused", func(st console.Status) bool { return st.InfluxDB.State == "misconfigured" })
+	st := d.waitStatus("the token is refused, and points wait", func(st console.Status) bool {
+		return st.InfluxDB.State == "misconfigured" && st.Plugins[0].Points > 0
+	})
 	if !strings.Contains(st.InfluxDB.Error, "401") {
 		t.Errorf("InfluxDB: %+v", st.InfluxDB)
 	}

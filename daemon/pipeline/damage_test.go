@@ -161,20 +161,24 @@ func TestDamageCostsOnlyTheRecordsThatItTouches(t *testing.T) {
 func readOnly(t *testing.T, dir string) (writable func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		chmod := func(mode fs.FileMode) {
+		chmod := func(forbidden, allowed fs.FileMode) {
 			err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-				if err == nil && e.IsDir() {
-					err = os.Chmod(path, mode)
+				if err != nil {
+					return err
 				}
-				return err
+				info, err := e.Info()
+				if err != nil {
+					return err
+				}
+				return os.Chmod(path, info.Mode().Perm()&^forbidden|allowed)
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		chmod(0o500)
-		t.Cleanup(func() { chmod(0o700) })
-		return func() { chmod(0o700) }
+		chmod(0o200, 0)
+		t.Cleanup(func() { chmod(0, 0o200) })
+		return func() { chmod(0, 0o200) }
 	}
 	mount := func(args ...string) {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {

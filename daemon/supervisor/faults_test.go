@@ -104,12 +104,20 @@ func startTheWay(w way, dir string, env map[string]string) (*host, error) {
 	return &host{client: dispensed.(wire.PluginClient), pid: cmd.Process.Pid, kill: client.Kill, ended: ended}, nil
 }
 
-func mustStart(t *testing.T, w way, env map[string]string) *host {
+// shortDir is a directory for sockets, whose paths must not be long.
+func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sv")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func mustStart(t *testing.T, w way, env map[string]string) *host {
+	t.Helper()
+	dir := shortDir(t)
 	h, err := startTheWay(w, dir, env)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +129,6 @@ func mustStart(t *testing.T, w way, env map[string]string) *host {
 		}
 		_ = syscall.Kill(h.pid, syscall.SIGKILL)
 		h.kill()
-		_ = os.RemoveAll(dir)
 	})
 	return h
 }
@@ -253,7 +260,7 @@ func TestFaultProcessesOfAPluginOutliveIt(t *testing.T) {
 
 func TestFaultALineBeforeTheHandshakeKeepsAPluginFromStarting(t *testing.T) {
 	onBothWays(t, func(t *testing.T, w way) bool {
-		h, err := startTheWay(w, t.TempDir(), map[string]string{"JUNK": "1"})
+		h, err := startTheWay(w, shortDir(t), map[string]string{"JUNK": "1"})
 		if err == nil {
 			h.kill()
 		}
@@ -287,11 +294,7 @@ func TestFaultAPluginSeesTheDaemonsSecrets(t *testing.T) {
 }
 
 func TestFaultTheSocketOfAKilledPluginIsLeftBehind(t *testing.T) {
-	tmp, err := os.MkdirTemp("", "sv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	tmp := shortDir(t)
 	for _, w := range []way{theirs, ours} {
 		t.Run(string(w), func(t *testing.T) {
 			dir := filepath.Join(tmp, strconv.Itoa(len(w)))

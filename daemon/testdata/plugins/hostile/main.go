@@ -218,7 +218,7 @@ func (h *hostile) Session(s stream) error {
 		case "flood":
 			// Nobody waits for an acknowledgement.
 			seq++
-			err = sendMsg(message(seq, encode(point(text("s", strings.Repeat("x", 10_000)))))
+			err = sendMsg(message(seq, encode(point(text("s", strings.Repeat("x", 10_000))))))
 		case "empties":
 			// Empty batches as fast as it can, within the window.
 			err = send()
