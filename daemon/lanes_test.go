@@ -14,7 +14,7 @@ import (
 func (r *remoteInfluxDB) auditSite(token string) *site {
 	r.t.Helper()
 	program := filepath.Join(r.t.TempDir(), "auditor")
-	if out, err := exec.Command("go", "build", "-o", program, "./testdata/auditor").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", program, "./testdata/plugins/auditor").CombinedOutput(); err != nil {
 		r.t.Fatalf("%v: %s", err, out)
 	}
 	s := newSite(r.t, "")
