@@ -140,7 +140,7 @@ bench: build $(TOOLS)/telegraf ## Run the benchmarks; peers run in the same run
 	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(TOOLS)/bench/$$p" ./$$p; done
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
-		./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe
+		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe
 
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME

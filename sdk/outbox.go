@@ -84,7 +84,7 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	case len(body) > o.limit:
 		// It would make the batch too long, so it starts the next one.
 		o.closeCurrent()
-		body = append([]byte(nil), body[before:]...)
+		body = append(o.current.body, body[before:]...)
 		before = 0
 	}
 	if o.current.points == 0 {
@@ -102,7 +102,8 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 
 func (o *outbox) closeCurrent() {
 	o.full = append(o.full, o.current)
-	o.current = batch{}
+	// A full one is followed by another most often.
+	o.current = batch{body: make([]byte, 0, len(o.current.body)+headBytes)}
 	o.signal()
 }
 

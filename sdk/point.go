@@ -19,10 +19,21 @@ type Point struct {
 	fields      []byte
 	time        time.Time
 	update      bool
+	// room is what tags and fields of most points find place in, so that a point takes one allocation.
+	room [roomForTags + roomForFields]byte
 }
 
+const (
+	roomForTags   = 96
+	roomForFields = 96
+)
+
 // NewPoint starts a point.
-func NewPoint(measurement string) *Point { return &Point{measurement: measurement} }
+func NewPoint(measurement string) *Point {
+	p := &Point{measurement: measurement}
+	p.tags, p.fields = p.room[:0:roomForTags], p.room[roomForTags:roomForTags]
+	return p
+}
 
 // The numbers of the fields in plugin.proto.
 const (

@@ -14,7 +14,13 @@ type openEmitter struct {
 }
 
 // Emit implements Emitter.
-func (e openEmitter) Emit(p *Point) { e.out.put(e.ctx, p, time.Now()) }
+func (e openEmitter) Emit(p *Point) {
+	var now time.Time
+	if p.time.IsZero() {
+		now = time.Now()
+	}
+	e.out.put(e.ctx, p, now)
+}
 
 // Flush implements Stream.
 func (e openEmitter) Flush(ctx context.Context) error { return e.out.flush(ctx) }

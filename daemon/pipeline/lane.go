@@ -19,7 +19,7 @@ type lane struct {
 	spool  *spool.Spool
 	logger hclog.Logger
 	packer *packer
-	// packFrom is how large the spool is when new blocks are compressed: their points will wait for a while.
+	// packFrom is how large the spool is when new blocks are compressed: see backlogBytes.
 	packFrom int64
 	// full is how many points a delivery has at most, atOnce how many deliveries are under way.
 	full, atOnce int

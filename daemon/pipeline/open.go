@@ -34,7 +34,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-const segmentBytes = 8 << 20
+const (
+	segmentBytes = 8 << 20
+	// backlogBytes is how much waits in a lane before it is taken for a backlog, which will wait for longer. A burst is none.
+	backlogBytes = 8 * segmentBytes
+)
 
 // Open opens the spools of a pipeline in dir, and tells the logger what had to be repaired. A spool of the first version,
 // which had one for all points, is taken over.
@@ -68,6 +72,7 @@ func (p *Pipeline) open(dir string, o Options, logger hclog.Logger) error {
 	// Each lane has an eighth that the other leaves to it, so that none waits for the other. Where the oldest points are
 	// dropped the samples have none: records take from them what they need.
 	share := o.MaxBytes / 8
+	packFrom := min(backlogBytes, share)
 	options := spool.Options{
 		Bound:        spool.NewBound(o.MaxBytes),
 		Share:        share,
@@ -83,14 +88,14 @@ func (p *Pipeline) open(dir string, o Options, logger hclog.Logger) error {
 		options.MakeRoom = func() bool { return p.drop(p.samples) || p.drop(p.records) }
 	}
 	// Until both are known nothing is appended, so that no room is made.
-	if p.samples, err = p.openLane(samplesDir, samples, packer, logger.Named("samples")); err != nil {
+	if p.samples, err = p.openLane(samplesDir, samples, packer, packFrom, logger.Named("samples")); err != nil {
 		return err
 	}
-	p.records, err = p.openLane(filepath.Join(dir, "records"), options, packer, logger.Named("records"))
+	p.records, err = p.openLane(filepath.Join(dir, "records"), options, packer, packFrom, logger.Named("records"))
 	return err
 }
 
-func (p *Pipeline) openLane(dir string, o spool.Options, packer *packer, logger hclog.Logger) (*lane, error) {
+func (p *Pipeline) openLane(dir string, o spool.Options, packer *packer, packFrom int64, logger hclog.Logger) (*lane, error) {
 	o.OnGap = func(g spool.Gap) { logGap(logger, g) }
 	s, repairs, err := spool.Open(dir, o)
 	if err != nil {
@@ -99,7 +104,7 @@ func (p *Pipeline) openLane(dir string, o spool.Options, packer *packer, logger 
 	logRepairs(logger, repairs)
 	return &lane{
 		spool: s, logger: logger, packer: packer,
-		packFrom: 2 * o.SegmentBytes,
+		packFrom: packFrom,
 		full:     deliveryPoints,
 		atOnce:   deliveriesAtOnce,
 		freed:    p.freed,
