@@ -113,9 +113,9 @@ func TestItKeepsTheWindowAndDrainsWhatWasEmitted(t *testing.T) {
 	t.Parallel()
 	r := start(t, "interval = \"100ms\"")
 	r.Hold()
-	r.Until("more ticks than the window has room for", func() bool { return r.State().Beat.GetPoints() > 20 })
-	if held := r.Held(); held != 8 {
-		t.Errorf("%d batches are without acknowledgement, and the window is 8", held)
+	r.Until("more ticks than the window has room for", func() bool { return r.State().Beat.GetPoints() > supervisor.Window+10 })
+	if held := r.Held(); held != supervisor.Window {
+		t.Errorf("%d batches are without acknowledgement, and the window is %d", held, supervisor.Window)
 	}
 	pid := r.State().Pid
 	stopped := make(chan struct{})
