@@ -16,9 +16,9 @@ INFLUXD2 := daemon/influx/influxd2
 
 # The programs, the modules of the system's own Python (another may come first on PATH) and the Debian packages that the
 # tests need.
-TEST_PROGRAMS := nginx curl openssl protoc
+TEST_PROGRAMS := nginx curl openssl protoc ip
 TEST_MODULES  := grpc cryptography google.protobuf
-TEST_PACKAGES := nginx-light curl openssl protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
+TEST_PACKAGES := nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
 
 # Tests with disks and networks of their own, which root alone can make.
 ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain
@@ -46,7 +46,7 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 # The peer of the end-to-end benchmark, with the plugins that it needs and no others.
 $(TOOLS)/telegraf: bench/telegraf/go.mod bench/telegraf/go.sum
 	@echo "Building Telegraf 1.37.2 for the benchmark, once: this takes a few minutes."
-	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,outputs.influxdb_v2,parsers.influx \
+	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,inputs.http_response,outputs.file,outputs.influxdb_v2,parsers.influx,serializers.influx \
 		-ldflags "-s -w" -o "$(CURDIR)/$@" github.com/influxdata/telegraf/cmd/telegraf
 	@touch $@
 
