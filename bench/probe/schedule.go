@@ -169,7 +169,8 @@ func (b *bench) gaps(ctx context.Context, start starter, targets, hanging int, i
 	var all []string
 	for i := range targets {
 		path := ""
-		if i%10 == 9 && i < 10*hanging {
+		// In each ten another one, so that each of Telegraf's blocks has its share.
+		if hanging > 0 && i%10 == i/10%10 {
 			path = "hang"
 		}
 		all = append(all, fmt.Sprintf("http://%s/%s?%d", l.Addr(), path, i))
