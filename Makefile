@@ -16,13 +16,19 @@ INFLUXD2 := daemon/influx/influxd2
 
 # The programs, the modules of the system's own Python (another may come first on PATH) and the Debian packages that the
 # tests need.
-TEST_PROGRAMS := nginx curl openssl protoc
+TEST_PROGRAMS := nginx curl openssl protoc ip
 TEST_MODULES  := grpc cryptography google.protobuf
-TEST_PACKAGES := nginx-light curl openssl protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
+TEST_PACKAGES := nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
 
 # Tests with disks and networks of their own, which root alone can make.
-ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain
+ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
+	TestALineTakesItsDelayAndNoMore TestALineLosesEveryNthPacketOfTheClient TestNamespacesDoNotSeeTheMachine \
+	TestEveryPhaseIsTheSameAsCurls TestTimesStayTrueWhenManyProbesAreDueAtOnce \
+	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre
 space := $(subst ,, )
+
+# The Debian packages that the benchmarks need beside those: peers, and what builds one.
+BENCH_PACKAGES := prometheus-blackbox-exporter libcurl4-openssl-dev gcc libc6-dev
 
 # What make generate writes.
 GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration.md docs/schema.md examples/dashboards/chronograf.json $(PLUGINS:%=plugins/%/README.md) \
@@ -30,7 +36,7 @@ GENERATED := sdk/wire/plugin.pb.go sdk/wire/plugin_grpc.pb.go docs/configuration
 
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: build run test test-unit soak test-influxdb2 influxdb2 lint generate bench fuzz vuln clean install test-packages
+.PHONY: build run test test-unit soak test-influxdb2 influxdb2 lint generate bench fuzz vuln clean install test-packages bench-packages
 
 build: $(BIN)/influxd ## Build the daemon, the plugins and the private InfluxDB into bin/
 	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vedette ./daemon
@@ -46,7 +52,7 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 # The peer of the end-to-end benchmark, with the plugins that it needs and no others.
 $(TOOLS)/telegraf: bench/telegraf/go.mod bench/telegraf/go.sum
 	@echo "Building Telegraf 1.37.2 for the benchmark, once: this takes a few minutes."
-	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,outputs.influxdb_v2,parsers.influx \
+	go -C bench/telegraf build -trimpath -tags custom,inputs.execd,inputs.http_response,outputs.file,outputs.influxdb_v2,parsers.influx,serializers.influx \
 		-ldflags "-s -w" -o "$(CURDIR)/$@" github.com/influxdata/telegraf/cmd/telegraf
 	@touch $@
 
@@ -136,11 +142,24 @@ $(TOOLS)/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go
 $(TOOLS)/%: .ci/tools/go.mod .ci/tools/go.sum
 	go -C .ci/tools build -o "$(CURDIR)/$@" $(PACKAGE)
 
-bench: build $(TOOLS)/telegraf ## Run the benchmarks; peers run in the same run
+bench: build bench-packages $(TOOLS)/telegraf ## Run the benchmarks; peers run in the same run
 	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(TOOLS)/bench/$$p" ./$$p; done
+	$(CC) -O2 -o $(TOOLS)/bench/libcurl bench/probe/libcurl/loop.c -lcurl
+	go -C bench run ./probe -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
+	go test -count=1 -run TestTimesStayTrueWhenManyProbesAreDueAtOnce -v ./plugins/http-quality/bed
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
 		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe
+
+bench-packages: test-packages
+	@missing=; for p in prometheus-blackbox-exporter curl-config $(CC); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BENCH_PACKAGES); \
+	else \
+		echo "The benchmarks need these, which are missing:$$missing"; \
+		echo "On Debian and its like: sudo apt-get install $(BENCH_PACKAGES)"; exit 1; \
+	fi
 
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME

@@ -11,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/vedette-monitor/vedette/bench/process"
 )
 
 // influxd is the InfluxDB 1.8 of all contestants, with authentication as in life.
 type influxd struct {
-	proc    *proc
+	proc    *process.Process
 	program string
 	conf    string
 	url     string
@@ -72,10 +74,10 @@ func freeAddress() (string, error) {
 
 // up starts the server, again after down.
 func (i *influxd) up(ctx context.Context) (err error) {
-	if i.proc, err = start(ctx, filepath.Join(filepath.Dir(i.conf), "log"), i.program, "run", "-config", i.conf); err != nil {
+	if i.proc, err = process.Start(ctx, filepath.Join(filepath.Dir(i.conf), "log"), i.program, "run", "-config", i.conf); err != nil {
 		return err
 	}
-	err = until(ctx, "InfluxDB answers", func() bool {
+	err = process.Until(ctx, "InfluxDB answers", func() bool {
 		r, err := i.client.Get(i.url + "/ping")
 		if err != nil {
 			return false
@@ -84,12 +86,12 @@ func (i *influxd) up(ctx context.Context) (err error) {
 		return r.StatusCode == http.StatusNoContent
 	})
 	if err != nil {
-		return i.proc.fail(err)
+		return i.proc.Fail(err)
 	}
 	return nil
 }
 
-func (i *influxd) end() { i.proc.end() }
+func (i *influxd) end() { i.proc.End() }
 
 func (i *influxd) get(path string, form url.Values, into any) error {
 	request, err := http.NewRequest(http.MethodPost, i.url+path, strings.NewReader(form.Encode()))
@@ -165,13 +167,13 @@ func (i *influxd) stored(database string) (int, error) {
 // all waits until n points more than before are written, as its counter says, and then until they are in the database:
 // the counter takes in what the daemon says of itself, so the second may come a moment later.
 func (i *influxd) all(ctx context.Context, before, n int) error {
-	return until(ctx, fmt.Sprint("InfluxDB has ", n, " points"), func() bool { return i.written()-before >= n })
+	return process.Until(ctx, fmt.Sprint("InfluxDB has ", n, " points"), func() bool { return i.written()-before >= n })
 }
 
 // check makes sure that the round's database has all points, and no more.
 func (i *influxd) check(ctx context.Context, database string, n int) error {
 	stored, last := 0, error(nil)
-	if err := until(ctx, fmt.Sprint("the database has ", n, " points"), func() bool {
+	if err := process.Until(ctx, fmt.Sprint("the database has ", n, " points"), func() bool {
 		stored, last = i.stored(database)
 		return last == nil && stored >= n
 	}); err != nil {

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/vedette-monitor/vedette/bench/report"
 )
 
 func main() {
@@ -73,19 +75,19 @@ func (b *bench) throughput(ctx context.Context) error {
 			*list = append(*list, r)
 		}
 	}
-	t := newTable("STORED", "points/s", "× bare", "× Telegraf", "CPU s/M points", "peak RSS MB")
+	t := report.NewTable("STORED", "points/s", "× bare", "× Telegraf", "CPU s/M points", "peak RSS MB")
 	for _, row := range []struct {
 		name string
 		r    results
 	}{{"bare loop, one connection", bare}, {"Vedette", vedette}, {"Telegraf 1.37.2", telegraf}} {
-		t.row(row.name, "%.0f", row.r.median(rate), "%.2f", ratio(row.r, bare, rate), "%.2f", ratio(row.r, telegraf, rate),
+		t.Row(row.name, "%.0f", row.r.median(rate), "%.2f", ratio(row.r, bare, rate), "%.2f", ratio(row.r, telegraf, rate),
 			"%.2f", row.r.median(cpu), "%.0f", row.r.median(rss))
 	}
-	t.print()
-	report("stored points/s, × bare loop", ratio(vedette, bare, rate), atLeast, 0.9)
-	report("stored points/s, × Telegraf", ratio(vedette, telegraf, rate), atLeast, 1.5)
-	report("CPU seconds a million points", vedette.median(cpu), atMost, 2)
-	report("CPU, × Telegraf", ratio(vedette, telegraf, cpu), atMost, 0.5)
+	t.Print()
+	report.Promise("stored points/s, × bare loop", ratio(vedette, bare, rate), report.AtLeast, 0.9)
+	report.Promise("stored points/s, × Telegraf", ratio(vedette, telegraf, rate), report.AtLeast, 1.5)
+	report.Promise("CPU seconds a million points", vedette.median(cpu), report.AtMost, 2)
+	report.Promise("CPU, × Telegraf", ratio(vedette, telegraf, cpu), report.AtMost, 0.5)
 	fmt.Println()
 	return nil
 }
@@ -112,16 +114,16 @@ func (b *bench) outage(ctx context.Context) error {
 			}
 		}
 	}
-	t := newTable("INFLUXDB DOWN, THEN UP", "points/s", "× bare", "CPU s/M points", "peak RSS MB")
+	t := report.NewTable("INFLUXDB DOWN, THEN UP", "points/s", "× bare", "CPU s/M points", "peak RSS MB")
 	for _, row := range []struct {
 		name string
 		r    results
 	}{{"bare loop into InfluxDB", bare}, {"taken, messages of 100", hundred}, {"taken, messages of 1000", thousand}, {"drained", drain}} {
-		t.row(row.name, "%.0f", row.r.median(rate), "%.2f", ratio(row.r, bare, rate), "%.2f", row.r.median(cpu), "%.0f", row.r.median(rss))
+		t.Row(row.name, "%.0f", row.r.median(rate), "%.2f", ratio(row.r, bare, rate), "%.2f", row.r.median(cpu), "%.0f", row.r.median(rss))
 	}
-	t.print()
-	report("taken at 100 points a message, × bare loop", ratio(hundred, bare, rate), atLeast, 0.9)
-	report("peak RSS with a backlog, MB", drain.median(rss), atMost, 64)
+	t.Print()
+	report.Promise("taken at 100 points a message, × bare loop", ratio(hundred, bare, rate), report.AtLeast, 0.9)
+	report.Promise("peak RSS with a backlog, MB", drain.median(rss), report.AtMost, 64)
 	fmt.Println()
 	return nil
 }
@@ -129,20 +131,20 @@ func (b *bench) outage(ctx context.Context) error {
 // latency: from the emission of a point to InfluxDB's answer that it is stored, and so can be queried.
 func (b *bench) latency(ctx context.Context) error {
 	const points, rate = 500, 50
-	t := newTable("EMITTED TO QUERYABLE", "p50 ms", "p95 ms", "p99 ms")
+	t := report.NewTable("EMITTED TO QUERYABLE", "p50 ms", "p95 ms", "p99 ms")
 	vedette, err := b.vedetteLatency(ctx, points, rate)
 	if err != nil {
 		return err
 	}
-	t.row("Vedette", "%.1f", vedette.at(0.5), "%.1f", vedette.at(0.95), "%.1f", vedette.at(0.99))
+	t.Row("Vedette", "%.1f", vedette.At(0.5), "%.1f", vedette.At(0.95), "%.1f", vedette.At(0.99))
 	for _, flush := range []string{"1s", "10s"} {
 		l, err := b.telegrafLatency(ctx, points, rate, flush)
 		if err != nil {
 			return err
 		}
-		t.row("Telegraf 1.37.2, flush_interval "+flush, "%.1f", l.at(0.5), "%.1f", l.at(0.95), "%.1f", l.at(0.99))
+		t.Row("Telegraf 1.37.2, flush_interval "+flush, "%.1f", l.At(0.5), "%.1f", l.At(0.95), "%.1f", l.At(0.99))
 	}
-	t.print()
-	report("p95 from emission to queryable, ms", vedette.at(0.95), atMost, 50)
+	t.Print()
+	report.Promise("p95 from emission to queryable, ms", vedette.At(0.95), report.AtMost, 50)
 	return nil
 }

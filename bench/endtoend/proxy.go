@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/vedette-monitor/vedette/bench/process"
+	"github.com/vedette-monitor/vedette/bench/report"
 )
 
 // proxy stands before InfluxDB and notes how old each point is when InfluxDB answers that it has it.
@@ -21,7 +24,7 @@ type proxy struct {
 	server *http.Server
 
 	mu   sync.Mutex
-	ages latencies
+	ages report.Quantiles
 }
 
 func startProxy(to string) (*proxy, error) {
@@ -83,8 +86,8 @@ func (p *proxy) note(body []byte, packed bool, now time.Time) {
 }
 
 // wait waits until n points are stored.
-func (p *proxy) wait(ctx context.Context, n int) (latencies, error) {
-	err := until(ctx, fmt.Sprint(n, " points are stored"), func() bool {
+func (p *proxy) wait(ctx context.Context, n int) (report.Quantiles, error) {
+	err := process.Until(ctx, fmt.Sprint(n, " points are stored"), func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return len(p.ages) >= n

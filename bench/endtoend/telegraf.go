@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/vedette-monitor/vedette/bench/process"
+	"github.com/vedette-monitor/vedette/bench/report"
 )
 
 // startTelegraf starts Telegraf with what makes it fast: large batches, a buffer in memory that holds every point, and no
@@ -39,18 +42,18 @@ func (b *bench) startTelegraf(ctx context.Context, name, url, database string, p
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, filepath.Join(dir, "log"), filepath.Join(b.tools, "telegraf"), "--config", path)
+	p, err := process.Start(ctx, filepath.Join(dir, "log"), filepath.Join(b.tools, "telegraf"), "--config", path)
 	if err != nil {
 		return nil, err
 	}
-	d.proc = p
-	err = until(ctx, "Telegraf has started its program", func() bool {
-		text, _ := os.ReadFile(d.log)
+	d.Process = p
+	err = process.Until(ctx, "Telegraf has started its program", func() bool {
+		text, _ := os.ReadFile(d.Log)
 		return strings.Contains(string(text), "Starting process")
 	})
 	if err != nil {
-		d.end()
-		return nil, d.fail(err)
+		d.End()
+		return nil, d.Fail(err)
 	}
 	return d, nil
 }
@@ -64,23 +67,23 @@ func (b *bench) telegraf(ctx context.Context, database string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer d.end()
-	before, used := b.influx.written(), d.cpu()
+	defer d.End()
+	before, used := b.influx.written(), d.CPU()
 	began, err := d.begin()
 	if err != nil {
 		return result{}, err
 	}
 	if err := b.influx.all(ctx, before, b.points); err != nil {
-		return result{}, d.fail(err)
+		return result{}, d.Fail(err)
 	}
-	r := result{took: time.Since(began), points: b.points, cpu: d.cpu() - used, rss: d.peak()}
+	r := result{took: time.Since(began), points: b.points, cpu: d.CPU() - used, rss: d.Peak()}
 	if err := b.influx.check(ctx, database, b.points); err != nil {
-		return result{}, d.fail(err)
+		return result{}, d.Fail(err)
 	}
 	return r, nil
 }
 
-func (b *bench) telegrafLatency(ctx context.Context, points, rate int, flush string) (latencies, error) {
+func (b *bench) telegrafLatency(ctx context.Context, points, rate int, flush string) (report.Quantiles, error) {
 	database := "latency_" + flush
 	if err := b.influx.database(database); err != nil {
 		return nil, err
@@ -95,13 +98,13 @@ func (b *bench) telegrafLatency(ctx context.Context, points, rate int, flush str
 	if err != nil {
 		return nil, err
 	}
-	defer d.end()
+	defer d.End()
 	if _, err := d.begin(); err != nil {
 		return nil, err
 	}
 	l, err := p.wait(ctx, points)
 	if err != nil {
-		return nil, d.fail(err)
+		return nil, d.Fail(err)
 	}
 	return l, nil
 }

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/bench/load"
+	"github.com/vedette-monitor/vedette/bench/process"
+	"github.com/vedette-monitor/vedette/bench/report"
 )
 
 // daemon is a running Vedette with the blaster.
 type daemon struct {
-	*proc
+	*process.Process
 	start, done string
 }
 
@@ -47,18 +49,18 @@ plugin %q {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, filepath.Join(dir, "log"), filepath.Join(b.bin, "vedette"), "run", "--config", path)
+	p, err := process.Start(ctx, filepath.Join(dir, "log"), filepath.Join(b.bin, "vedette"), "run", "--config", path)
 	if err != nil {
 		return nil, err
 	}
-	d.proc = p
-	err = until(ctx, "the plugin is ready", func() bool {
-		text, _ := os.ReadFile(d.log)
+	d.Process = p
+	err = process.Until(ctx, "the plugin is ready", func() bool {
+		text, _ := os.ReadFile(d.Log)
 		return strings.Contains(string(text), "the plugin is ready")
 	})
 	if err != nil {
-		d.end()
-		return nil, d.fail(err)
+		d.End()
+		return nil, d.Fail(err)
 	}
 	return d, nil
 }
@@ -77,18 +79,18 @@ func (b *bench) vedette(ctx context.Context, database string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer d.end()
-	before, used := b.influx.written(), d.cpu()
+	defer d.End()
+	before, used := b.influx.written(), d.CPU()
 	began, err := d.begin()
 	if err != nil {
 		return result{}, err
 	}
 	if err := b.influx.all(ctx, before, b.points); err != nil {
-		return result{}, d.fail(err)
+		return result{}, d.Fail(err)
 	}
-	r := result{took: time.Since(began), points: b.points, cpu: d.cpu() - used, rss: d.peak()}
+	r := result{took: time.Since(began), points: b.points, cpu: d.CPU() - used, rss: d.Peak()}
 	if err := b.influx.check(ctx, database, b.points); err != nil {
-		return result{}, d.fail(err)
+		return result{}, d.Fail(err)
 	}
 	return r, nil
 }
@@ -104,36 +106,36 @@ func (b *bench) backlog(ctx context.Context, database string, each int) (in, out
 	if err != nil {
 		return in, out, err
 	}
-	defer d.end()
-	used := d.cpu()
+	defer d.End()
+	used := d.CPU()
 	began, err := d.begin()
 	if err != nil {
 		return in, out, err
 	}
-	if err := until(ctx, "all points are on disk", func() bool { return exists(d.done) }); err != nil {
-		return in, out, d.fail(err)
+	if err := process.Until(ctx, "all points are on disk", func() bool { return process.Exists(d.done) }); err != nil {
+		return in, out, d.Fail(err)
 	}
-	in = result{took: time.Since(began), points: b.points, cpu: d.cpu() - used, rss: d.peak()}
+	in = result{took: time.Since(began), points: b.points, cpu: d.CPU() - used, rss: d.Peak()}
 	if err := b.influx.up(ctx); err != nil {
 		return in, out, err
 	}
 	// The daemon tries again after a while; the time counts from its first success.
-	if err := until(ctx, "the daemon has found InfluxDB again", func() bool { return b.influx.written() > 0 }); err != nil {
-		return in, out, d.fail(err)
+	if err := process.Until(ctx, "the daemon has found InfluxDB again", func() bool { return b.influx.written() > 0 }); err != nil {
+		return in, out, d.Fail(err)
 	}
-	used, began = d.cpu(), time.Now()
+	used, began = d.CPU(), time.Now()
 	first := b.influx.written()
 	if err := b.influx.all(ctx, 0, b.points); err != nil {
-		return in, out, d.fail(err)
+		return in, out, d.Fail(err)
 	}
-	out = result{took: time.Since(began), points: b.points - first, cpu: d.cpu() - used, rss: d.peak()}
+	out = result{took: time.Since(began), points: b.points - first, cpu: d.CPU() - used, rss: d.Peak()}
 	if err := b.influx.check(ctx, database, b.points); err != nil {
-		return in, out, d.fail(err)
+		return in, out, d.Fail(err)
 	}
 	return in, out, nil
 }
 
-func (b *bench) vedetteLatency(ctx context.Context, points, rate int) (latencies, error) {
+func (b *bench) vedetteLatency(ctx context.Context, points, rate int) (report.Quantiles, error) {
 	if err := b.influx.database("latency"); err != nil {
 		return nil, err
 	}
@@ -147,13 +149,13 @@ func (b *bench) vedetteLatency(ctx context.Context, points, rate int) (latencies
 	if err != nil {
 		return nil, err
 	}
-	defer d.end()
+	defer d.End()
 	if _, err := d.begin(); err != nil {
 		return nil, err
 	}
 	l, err := p.wait(ctx, points)
 	if err != nil {
-		return nil, d.fail(err)
+		return nil, d.Fail(err)
 	}
 	return l, nil
 }

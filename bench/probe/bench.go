@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/vedette-monitor/vedette/bench/report"
+)
+
+type bench struct {
+	bin, tools     string
+	only           string
+	probes, rounds int
+	span           time.Duration
+	dir            string
+	site           *nginx
+}
+
+// costs are processor microseconds a probe, one a round.
+type costs map[string][]float64
+
+func (c costs) ratio(of, to string) float64 {
+	var all []float64
+	for i := range min(len(c[of]), len(c[to])) {
+		all = append(all, c[of][i]/c[to][i])
+	}
+	return report.Median(all)
+}
+
+// closedLoop: what one probe costs, when each begins as soon as another one has ended.
+func (b *bench) closedLoop(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	n := strconv.Itoa(b.probes)
+	for _, c := range []struct {
+		scheme             string
+		httptrace, libcurl float64
+	}{{"http", 0.65, 1.3}, {"https", 0.55, 0.3}} {
+		spent, all := costs{}, urls(c.scheme, addresses)
+		for range b.rounds {
+			for name, cmd := range map[string][]string{
+				"Vedette's engine": {self, "loop", "engine", b.site.ca, n},
+				"httptrace":        {self, "loop", "httptrace", b.site.ca, n},
+				"libcurl, multi":   {filepath.Join(b.tools, "bench", "libcurl"), b.site.ca, n, strconv.Itoa(atOnce)},
+			} {
+				before := b.site.requests()
+				one := exec.CommandContext(ctx, cmd[0], append(cmd[1:], all...)...)
+				if out, err := one.CombinedOutput(); err != nil {
+					return fmt.Errorf("%s: %w: %s", name, err, out)
+				}
+				// The count's own request is one.
+				if done := b.site.requests() - before - 1; done != b.probes {
+					return fmt.Errorf("%s: %d requests for %d probes", name, done, b.probes)
+				}
+				used := one.ProcessState.UserTime() + one.ProcessState.SystemTime()
+				spent[name] = append(spent[name], float64(used.Microseconds())/float64(b.probes))
+			}
+		}
+		t := report.NewTable("CLOSED LOOP, "+c.scheme, "CPU µs a probe", "× httptrace", "× libcurl")
+		for _, name := range []string{"Vedette's engine", "httptrace", "libcurl, multi"} {
+			t.Row(name, "%.0f", report.Median(spent[name]), "%.2f", spent.ratio(name, "httptrace"), "%.2f", spent.ratio(name, "libcurl, multi"))
+		}
+		t.Print()
+		report.Promise(c.scheme+": CPU a probe, × httptrace", spent.ratio("Vedette's engine", "httptrace"), report.AtMost, c.httptrace)
+		report.Promise(c.scheme+": CPU a probe, × libcurl", spent.ratio("Vedette's engine", "libcurl, multi"), report.AtMost, c.libcurl)
+	}
+	return nil
+}
