@@ -19,11 +19,11 @@ type collector struct {
 func newCollector(c config, _ sdk.Env) (*collector, error) {
 	col := &collector{concurrency: c.Concurrency}
 	for i := range c.Targets {
-		t, err := c.Targets[i].target()
+		targets, err := c.Targets[i].targets()
 		if err != nil {
 			return nil, fmt.Errorf("target %q: %w", c.Targets[i].Name, err)
 		}
-		col.targets = append(col.targets, t)
+		col.targets = append(col.targets, targets...)
 	}
 	return col, nil
 }
@@ -46,6 +46,9 @@ func (c *collector) Collect(ctx context.Context, out sdk.Emitter) error {
 				// Nor does one that was cut short because the plugin stops.
 				if !errors.Is(context.Cause(ctx), context.Canceled) {
 					out.Emit(t.point(&result))
+					for _, p := range t.hopPoints(&result) {
+						out.Emit(p)
+					}
 				}
 			}
 		})

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -22,39 +24,65 @@ type config struct {
 }
 
 type targetConfig struct {
-	Name               string            `hcl:"name,label"`
-	URL                string            `hcl:"url" doc:"http or https address. A user in it is sent as basic authorization and never shown."`
-	App                string            `hcl:"app,optional" doc:"The business that the site belongs to."`
-	Labels             map[string]string `hcl:"labels,optional" doc:"Further tags of the target's points, such as line or region."`
-	Method             string            `hcl:"method" default:"GET" doc:"Request method."`
-	Headers            map[string]string `hcl:"headers,optional" doc:"Request headers."`
-	Body               string            `hcl:"body,optional" doc:"Request body."`
-	Timeout            time.Duration     `hcl:"timeout" default:"10s" min:"1ms" doc:"How long a probe may take, redirects and body included."`
-	MaxRedirects       int               `hcl:"max_redirects" default:"10" min:"0" doc:"How many redirects are followed; with 0 a redirect is the answer."`
-	MaxBody            sdk.Size          `hcl:"max_body" default:"10MiB" min:"1B" doc:"The longest body that is read; a longer one ends the probe."`
-	Family             string            `hcl:"family" default:"any" one_of:"any,ipv4,ipv6" doc:"Addresses to use; any takes both families, and the one that connects first."`
-	CAFile             sdk.Path          `hcl:"ca_file,optional" doc:"Certificates to trust instead of the system's, in PEM."`
-	ServerName         string            `hcl:"server_name,optional" doc:"Name to ask for and to verify in TLS instead of the address's."`
-	InsecureSkipVerify bool              `hcl:"insecure_skip_verify" default:"false" doc:"Report certificates without judging them."`
-	Expect             *expectConfig     `hcl:"expect,block" doc:"What makes an answer a good one."`
-}
+	Name     string            `hcl:"name,label"`
+	URL      string            `hcl:"url" doc:"http or https address. A user in it is sent as basic authorization and never shown."`
+	App      string            `hcl:"app,optional" doc:"The business that the site belongs to."`
+	Labels   map[string]string `hcl:"labels,optional" doc:"Further tags of the target's points, such as line or region."`
+	Method   string            `hcl:"method" default:"GET" doc:"Request method."`
+	Headers  map[string]string `hcl:"headers,optional" doc:"Request headers."`
+	Body     string            `hcl:"body,optional" doc:"Request body."`
+	BodyFile sdk.Path          `hcl:"body_file,optional" doc:"A file that holds the request body. As all files but ca_file, it is read again when it has changed."`
 
-type expectConfig struct {
-	Status       []string          `hcl:"status,optional" doc:"Right status codes: 200, 2xx or 200-299. By default 2xx, and 3xx where no redirect is followed."`
-	Headers      map[string]string `hcl:"headers,optional" doc:"Headers that must be there and contain the value; an empty value asks only for the header."`
-	BodyContains string            `hcl:"body_contains,optional" doc:"Text that must be in the body."`
-	Within       time.Duration     `hcl:"within,optional" doc:"The longest that the probe may take in all."`
+	User            string   `hcl:"user,optional" doc:"User of basic authorization, with password_file."`
+	PasswordFile    sdk.Path `hcl:"password_file,optional" doc:"A file whose one line is the password of user."`
+	BearerTokenFile sdk.Path `hcl:"bearer_token_file,optional" doc:"A file whose one line is sent as a bearer token."`
+
+	HTTPVersion string `hcl:"http_version" default:"1.1" one_of:"1.1,2,3,auto" doc:"Version of HTTP. 2 is agreed on in TLS, and over plain http spoken without asking; 3 is for https alone; auto takes 2 where the server does, else 1.1."`
+	Compression bool   `hcl:"compression" default:"false" doc:"Ask for gzip. Sizes remain those on the wire; what is expected of the body is looked for in what is decoded."`
+	Reuse       bool   `hcl:"reuse" default:"false" doc:"Keep the connection for the next probe: then dns, tcp and tls are absent and num_connects is 0. One that the server has ended meanwhile is replaced, visibly."`
+	Hops        bool   `hcl:"hops" default:"false" doc:"Make a point http_hop for each request of a chain of redirects as well."`
+
+	Timeout        time.Duration `hcl:"timeout" default:"10s" min:"1ms" doc:"How long a probe may take, redirects and body included."`
+	ConnectTimeout time.Duration `hcl:"connect_timeout,optional" min:"1ms" doc:"How long it may take until a connection is ready, name and handshake included, as curl's; by default as long as timeout."`
+	MaxBody        sdk.Size      `hcl:"max_body" default:"10MiB" min:"1B" doc:"The longest body that is read; a longer one ends the probe."`
+
+	Redirects      string `hcl:"redirects" default:"follow" one_of:"follow,same_host,none" doc:"Which redirects are followed: all, those to the same host, or none; then the redirect is the answer. One that must not be followed ends the probe."`
+	MaxRedirects   int    `hcl:"max_redirects" default:"10" min:"0" doc:"How many redirects are followed; with 0 a redirect is the answer."`
+	AllowDowngrade bool   `hcl:"allow_downgrade" default:"true" doc:"Follow redirects from https to http."`
+
+	Family            string   `hcl:"family" default:"any" one_of:"any,ipv4,ipv6,both" doc:"Addresses to use; any takes both families, and the one that connects first; both makes a probe and a point of each."`
+	Resolve           string   `hcl:"resolve,optional" doc:"The IP address to connect to, instead of looking the host of url up."`
+	DNSServer         string   `hcl:"dns_server,optional" doc:"IP address of the DNS server to ask, with or without a port, instead of the system's. /etc/hosts is read first."`
+	SourceAddress     string   `hcl:"source_address,optional" doc:"Own IP address to send from, also to DNS servers. It decides on the family."`
+	Interface         string   `hcl:"interface,optional" doc:"Network interface to go over, also to DNS servers (SO_BINDTODEVICE). Linux only."`
+	Mark              int      `hcl:"mark" default:"0" min:"0" max:"4294967295" doc:"Mark of the packets, also to DNS servers, for the system's rules of routing (SO_MARK). Linux only, and needs CAP_NET_ADMIN."`
+	Proxy             string   `hcl:"proxy,optional" sensitive:"true" doc:"Address of an http or socks5 proxy, such as http://user@proxy.example.com:3128. It looks up the host of url; dns and tcp are of the proxy."`
+	ProxyPasswordFile sdk.Path `hcl:"proxy_password_file,optional" doc:"A file whose one line is the password of the user in proxy."`
+
+	CAFile             sdk.Path `hcl:"ca_file,optional" doc:"Certificates to trust instead of the system's, in PEM."`
+	CertFile           sdk.Path `hcl:"cert_file,optional" doc:"The client's certificate, in PEM, for servers that ask for one."`
+	KeyFile            sdk.Path `hcl:"key_file,optional" doc:"The key of cert_file, in PEM."`
+	ServerName         string   `hcl:"server_name,optional" doc:"Name to ask for and to verify in TLS instead of the address's."`
+	InsecureSkipVerify bool     `hcl:"insecure_skip_verify" default:"false" doc:"Report certificates without judging them."`
+	MinTLSVersion      string   `hcl:"min_tls_version" default:"1.2" one_of:"1.0,1.1,1.2,1.3" doc:"The least version of TLS."`
+	PostQuantum        bool     `hcl:"post_quantum" default:"false" doc:"Offer key exchange with ML-KEM too, as browsers do. It makes a second packet of the first message and costs processor time."`
+
+	Expect *expectConfig `hcl:"expect,block" doc:"What makes an answer a good one. All of it is judged."`
 }
 
 // target is what is probed, with the tags of its points.
 type target struct {
 	prober *probe.Prober
 	tags   [][2]string
-	// matches says that the target expects a text in the body.
-	matches bool
+	// matches says that the target expects something of the body, and hops that it wants a point for each.
+	matches, hops bool
 }
 
-var families = map[string]probe.Family{"any": probe.AnyFamily, "ipv4": probe.IPv4, "ipv6": probe.IPv6}
+var (
+	families    = map[string]probe.Family{"any": probe.AnyFamily, "ipv4": probe.IPv4, "ipv6": probe.IPv6}
+	versions    = map[string]probe.Version{"1.1": probe.HTTP1, "2": probe.HTTP2, "3": probe.HTTP3, "auto": probe.AnyVersion}
+	tlsVersions = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+)
 
 // Validate implements sdk.Validator. The daemon calls it before the plugin runs.
 func (c *targetConfig) Validate() error {
@@ -77,54 +105,86 @@ func (c *targetConfig) Validate() error {
 	if c.Name == "" {
 		found = append(found, at(errors.New("a target without a name can not be told from others"), "name"))
 	}
-	_, err := c.prober()
+	// What is wrong with one family is so with the other.
+	_, err := c.prober(c.families()[0])
 	return errors.Join(append(found, err)...)
 }
 
-// target is what is probed, of a configuration that is valid.
-func (c *targetConfig) target() (*target, error) {
-	prober, err := c.prober()
-	if err != nil {
-		return nil, err
+// families are those that are probed by themselves.
+func (c *targetConfig) families() []probe.Family {
+	if c.Family == "both" {
+		return []probe.Family{probe.IPv4, probe.IPv6}
 	}
-	t := &target{prober: prober, matches: c.Expect != nil && c.Expect.BodyContains != ""}
-	t.tags = [][2]string{{"target", c.Name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
-	if family := families[c.Family]; family != probe.AnyFamily {
-		t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
+	return []probe.Family{families[c.Family]}
+}
+
+// targets are what is probed, of a configuration that is valid: one, or one for each family.
+func (c *targetConfig) targets() ([]*target, error) {
+	var all []*target
+	for _, family := range c.families() {
+		prober, err := c.prober(family)
+		if err != nil {
+			return nil, err
+		}
+		t := &target{prober: prober, matches: c.Expect.ofBody(), hops: c.Hops}
+		t.tags = [][2]string{{"target", c.Name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
+		if family != probe.AnyFamily {
+			t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+			t.tags = append(t.tags, [2]string{name, c.Labels[name]})
+		}
+		all = append(all, t)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-		t.tags = append(t.tags, [2]string{name, c.Labels[name]})
-	}
-	return t, nil
+	return all, nil
 }
 
 // prober checks all that makes a probe. Its errors name the attribute within the block.
-func (c *targetConfig) prober() (*probe.Prober, error) {
-	address, urlErr := url.Parse(c.URL)
-	if urlErr != nil {
-		// The error repeats the address, which may hold a password.
-		urlErr = at(errors.New("url is no address, such as https://shop.example.com/"), "url")
-	}
-	pool, poolErr := c.pool()
-	expect, expectErr := c.Expect.expectation()
-	if err := errors.Join(urlErr, poolErr, expectErr); err != nil {
-		return nil, err
-	}
-	prober, err := probe.New(probe.Target{
-		URL:                address,
+func (c *targetConfig) prober(family probe.Family) (*probe.Prober, error) {
+	var wrong []error
+	t := probe.Target{
+		URL:                c.address("url", c.URL, "https://shop.example.com/", &wrong),
 		Method:             c.Method,
 		Header:             fields(c.Headers),
 		UserAgent:          probe.DefaultUserAgent + "/" + version,
 		Body:               []byte(c.Body),
+		BodyFile:           string(c.BodyFile),
+		User:               c.User,
+		PasswordFile:       string(c.PasswordFile),
+		TokenFile:          string(c.BearerTokenFile),
+		Compression:        c.Compression,
+		Version:            versions[c.HTTPVersion],
+		Reuse:              c.Reuse,
 		Timeout:            c.Timeout,
-		MaxRedirects:       c.MaxRedirects,
+		ConnectTimeout:     c.ConnectTimeout,
 		MaxBody:            int64(c.MaxBody),
-		Family:             families[c.Family],
-		RootCAs:            pool,
+		MaxRedirects:       c.MaxRedirects,
+		SameHost:           c.Redirects == "same_host",
+		NoDowngrade:        !c.AllowDowngrade,
+		Family:             family,
+		Address:            ip("resolve", c.Resolve, &wrong),
+		Resolver:           dnsServer(c.DNSServer, &wrong),
+		Line:               probe.Line{Source: ip("source_address", c.SourceAddress, &wrong), Interface: c.Interface, Mark: uint32(c.Mark)},
+		ProxyPasswordFile:  string(c.ProxyPasswordFile),
+		RootCAs:            c.pool(&wrong),
 		ServerName:         c.ServerName,
 		InsecureSkipVerify: c.InsecureSkipVerify,
-		Expect:             expect,
-	})
+		MinTLS:             tlsVersions[c.MinTLSVersion],
+		PostQuantum:        c.PostQuantum,
+		CertFile:           string(c.CertFile),
+		KeyFile:            string(c.KeyFile),
+		Expect:             c.Expect.expectation(&wrong),
+	}
+	if c.Redirects == "none" {
+		t.MaxRedirects = 0
+	}
+	if c.Proxy != "" {
+		t.Proxy = c.address("proxy", c.Proxy, "http://proxy.example.com:3128", &wrong)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	prober, err := probe.New(t)
 	if errors.Is(err, probe.ErrURL) {
 		return nil, at(err, "url")
 	}
@@ -134,12 +194,45 @@ func (c *targetConfig) prober() (*probe.Prober, error) {
 	return prober, nil
 }
 
+// address reads an address. The error does not repeat it, for it may hold a password.
+func (c *targetConfig) address(attribute, text, example string, wrong *[]error) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		*wrong = append(*wrong, at(fmt.Errorf("%s is no address, such as %s", attribute, example), attribute))
+	}
+	return u
+}
+
+func ip(attribute, text string, wrong *[]error) netip.Addr {
+	if text == "" {
+		return netip.Addr{}
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		*wrong = append(*wrong, at(fmt.Errorf("%s %q is no IP address", attribute, text), attribute))
+	}
+	return addr
+}
+
+// dnsServer reads an IP address with or without a port.
+func dnsServer(text string, wrong *[]error) netip.AddrPort {
+	const attribute, port = "dns_server", 53
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at
+	}
+	if addr := ip(attribute, text, wrong); addr.IsValid() {
+		return netip.AddrPortFrom(addr, port)
+	}
+	return netip.AddrPort{}
+}
+
 // isTaken says whether a label can not have this name. InfluxDB keeps "time" for itself and refuses the point, and where
 // a tag and a field share a name, a query gets the one when it means the other.
 func isTaken(name string) bool {
-	return name == "time" ||
-		slices.ContainsFunc(measurement.Tags, func(t sdk.TagSchema) bool { return t.Name == name }) ||
-		slices.ContainsFunc(measurement.Fields, func(f sdk.FieldSchema) bool { return f.Name == name })
+	return name == "time" || slices.ContainsFunc(measurements, func(m sdk.Measurement) bool {
+		return slices.ContainsFunc(m.Tags, func(t sdk.TagSchema) bool { return t.Name == name }) ||
+			slices.ContainsFunc(m.Fields, func(f sdk.FieldSchema) bool { return f.Name == name })
+	})
 }
 
 // attributeOf is the attribute that an error of the probe engine begins with. The engine knows no configuration.
@@ -149,10 +242,31 @@ func attributeOf(err error) []string {
 		path      []string
 	}{
 		{"method ", []string{"method"}},
+		{"header to match ", []string{"expect", "header_regex"}},
 		{"header ", []string{"headers"}},
 		{"value of header ", []string{"headers"}},
+		{"body is given ", []string{"body_file"}},
+		{"reading the body", []string{"body_file"}},
+		{"user ", []string{"user"}},
+		{"password file ", []string{"password_file"}},
+		{"reading the password of the proxy", []string{"proxy_password_file"}},
+		{"reading the password", []string{"password_file"}},
+		{"reading the bearer token", []string{"bearer_token_file"}},
+		{"authorization ", []string{"url"}},
+		{"version ", []string{"http_version"}},
+		{"connect timeout ", []string{"connect_timeout"}},
+		{"address to connect to ", []string{"resolve"}},
+		{"source address ", []string{"source_address"}},
+		{"interface ", []string{"interface"}},
+		{"proxy password ", []string{"proxy_password_file"}},
+		{"proxy", []string{"proxy"}},
+		{"reading the client's key", []string{"key_file"}},
+		{"client's certificate ", []string{"cert_file"}},
+		{"reading the client's certificate", []string{"cert_file"}},
+		{"certificate is expected ", []string{"expect", "cert_days"}},
 		{"expected header ", []string{"expect", "headers"}},
-		{"answer to HEAD ", []string{"expect", "body_contains"}},
+		{"expected first line ", []string{"expect", "first_line"}},
+		{"answer to HEAD ", []string{"expect"}},
 	} {
 		if strings.HasPrefix(err.Error(), known.beginning) {
 			return known.path
@@ -161,37 +275,20 @@ func attributeOf(err error) []string {
 	return nil
 }
 
-func (c *targetConfig) pool() (*x509.CertPool, error) {
+func (c *targetConfig) pool(wrong *[]error) *x509.CertPool {
 	if c.CAFile == "" {
-		return nil, nil
+		return nil
 	}
 	pem, err := os.ReadFile(string(c.CAFile))
 	if err != nil {
-		return nil, at(fmt.Errorf("reading the certificates: %w", err), "ca_file")
+		*wrong = append(*wrong, at(fmt.Errorf("reading the certificates: %w", err), "ca_file"))
+		return nil
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, at(fmt.Errorf("%s has no certificate in PEM", c.CAFile), "ca_file")
+		*wrong = append(*wrong, at(fmt.Errorf("%s has no certificate in PEM", c.CAFile), "ca_file"))
 	}
-	return pool, nil
-}
-
-func (c *expectConfig) expectation() (probe.Expectation, error) {
-	var e probe.Expectation
-	if c == nil {
-		return e, nil
-	}
-	var wrong []error
-	for i, text := range c.Status {
-		r, err := probe.ParseStatus(text)
-		if err != nil {
-			wrong = append(wrong, at(err, "expect", "status", strconv.Itoa(i)))
-			continue
-		}
-		e.Status = append(e.Status, r)
-	}
-	e.Header, e.BodyContains, e.Within = fields(c.Headers), c.BodyContains, c.Within
-	return e, errors.Join(wrong...)
+	return pool
 }
 
 func fields(headers map[string]string) []probe.Field {

@@ -28,7 +28,7 @@ func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
 		"status":         {func(c *targetConfig) { c.Expect.Status = []string{"2xx", "banana"} }, `expect/status/1: status "banana" is none of`},
 		"expected header": {func(c *targetConfig) { c.Expect.Headers = map[string]string{"a b": ""} },
 			"expect/headers: expected header name"},
-		"body of HEAD": {func(c *targetConfig) { c.Method, c.Expect.BodyContains = "HEAD", "x" }, "expect/body_contains: answer to HEAD"},
+		"body of HEAD": {func(c *targetConfig) { c.Method, c.Expect.BodyContains = "HEAD", "x" }, "expect: answer to HEAD"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := targetConfig{Name: "shop", URL: "https://shop.example.com/", Method: "GET", Timeout: time.Second, MaxBody: 1,
@@ -68,13 +68,13 @@ func TestAValidTargetHasItsTags(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	target, err := c.target()
-	if err != nil {
-		t.Fatal(err)
+	targets, err := c.targets()
+	if err != nil || len(targets) != 1 {
+		t.Fatal(targets, err)
 	}
 	want := [][2]string{{"target", "shop"}, {"app", "web"}, {"url", "https://shop.example.com/"}, {"method", "GET"}, {"family", "6"},
 		{"area", "north"}, {"line", "ct"}}
-	if !slices.Equal(target.tags, want) {
-		t.Errorf("tags are %v, want %v", target.tags, want)
+	if !slices.Equal(targets[0].tags, want) {
+		t.Errorf("tags are %v, want %v", targets[0].tags, want)
 	}
 }

@@ -33,7 +33,8 @@ func waitFor(t *testing.T, what string, met func() bool) {
 
 // targetAt is a target block that sets nothing but its address: the rest is as the schema fills it in.
 func targetAt(name, url string) targetConfig {
-	return targetConfig{Name: name, URL: url, Method: "GET", Timeout: patience, MaxRedirects: 10, MaxBody: 10 << 20, Family: "any"}
+	return targetConfig{Name: name, URL: url, Method: "GET", Timeout: patience, MaxRedirects: 10, MaxBody: 10 << 20, Family: "any",
+		HTTPVersion: "1.1", Redirects: "follow", AllowDowngrade: true, MinTLSVersion: "1.2"}
 }
 
 func mustCollector(t *testing.T, concurrency int, targets ...targetConfig) *collector {

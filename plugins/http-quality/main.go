@@ -11,7 +11,7 @@ func main() {
 		Name:         "http-quality",
 		Version:      version,
 		Doc:          "Probes web sites and measures every phase of each request as curl does.",
-		Measurements: []sdk.Measurement{measurement},
+		Measurements: measurements,
 		New:          sdk.New(newCollector),
 	})
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +27,7 @@ var measurement = sdk.Measurement{
 		{Name: "available", Type: "bool", Doc: "outcome is ok"},
 		{Name: "up", Type: "int", Doc: "1 if outcome is ok, else 0: mean(up) is the availability"},
 		{Name: "namelookup_time", Type: "float", Unit: "s", Doc: "curl: until the name was resolved"},
-		{Name: "connect_time", Type: "float", Unit: "s", Doc: "curl: until TCP was connected"},
+		{Name: "connect_time", Type: "float", Unit: "s", Doc: "curl: until TCP was connected, to the proxy if there is one; HTTP/3: until the first packet of the server"},
 		{Name: "appconnect_time", Type: "float", Unit: "s", Doc: "curl: until TLS was established; https only"},
 		{Name: "pretransfer_time", Type: "float", Unit: "s", Doc: "curl: until the request header was handed over"},
 		{Name: "starttransfer_time", Type: "float", Unit: "s", Doc: "curl: until the first byte of the answer"},
@@ -33,29 +35,59 @@ var measurement = sdk.Measurement{
 		{Name: "total_time", Type: "float", Unit: "s", Doc: "curl: the whole probe"},
 		{Name: "dns", Type: "float", Unit: "s", Doc: "phase of the last hop: looking up the name"},
 		{Name: "tcp", Type: "float", Unit: "s", Doc: "phase of the last hop: connecting"},
-		{Name: "tls", Type: "float", Unit: "s", Doc: "phase of the last hop: TLS handshake"},
+		{Name: "tls", Type: "float", Unit: "s", Doc: "phase of the last hop: TLS handshake, and before it asking the proxy"},
 		{Name: "request", Type: "float", Unit: "s", Doc: "phase of the last hop: sending the request"},
 		{Name: "wait", Type: "float", Unit: "s", Doc: "phase of the last hop: until the first byte of the answer"},
 		{Name: "transfer", Type: "float", Unit: "s", Doc: "phase of the last hop: until its last byte; the six add up to the hop's time"},
 		{Name: "http_code", Type: "int", Doc: "status of the last answer; 0 if none came"},
 		{Name: "size_download", Type: "int", Unit: "bytes", Doc: "curl: body of the last hop, before content decoding"},
-		{Name: "header_size", Type: "int", Unit: "bytes", Doc: "curl: headers received, of all hops"},
-		{Name: "request_size", Type: "int", Unit: "bytes", Doc: "curl: requests sent, of all hops"},
+		{Name: "header_size", Type: "int", Unit: "bytes", Doc: "curl: headers received, of all hops, and of a proxy; those of HTTP/2 and 3 as they would be written in HTTP/1"},
+		{Name: "request_size", Type: "int", Unit: "bytes", Doc: "curl: requests sent, of all hops, and to a proxy; those of HTTP/2 and 3 as they would be written in HTTP/1"},
 		{Name: "content_length_download", Type: "int", Unit: "bytes", Doc: "curl: length that the last answer announced; absent if none"},
 		{Name: "speed_download", Type: "float", Unit: "bytes/s", Doc: "curl: size_download over total_time"},
 		{Name: "num_redirects", Type: "int", Doc: "curl: redirects followed"},
-		{Name: "num_connects", Type: "int", Doc: "curl: connections made"},
+		{Name: "num_connects", Type: "int", Doc: "curl: connections made; 0 if one was reused"},
 		{Name: "remote_ip", Type: "string", Doc: "address that was connected to"},
 		{Name: "local_ip", Type: "string", Doc: "own address of the connection"},
-		{Name: "http_version", Type: "string", Doc: "of the answer: 1.0 or 1.1"},
+		{Name: "http_version", Type: "string", Doc: "of the answer: 1.0, 1.1, 2 or 3"},
 		{Name: "tls_version", Type: "string", Doc: "such as TLS 1.3; https only"},
 		{Name: "cert_days", Type: "float", Unit: "d", Doc: "until the earliest expiry in the served chain; also if verification failed"},
 		{Name: "ocsp_stapled", Type: "bool", Doc: "the server stapled an OCSP answer; https only"},
-		{Name: "body_matched", Type: "bool", Doc: "the body contains what is expected; only where a text is"},
-		{Name: "failed_expectations", Type: "string", Doc: "which expectations failed, separated by commas"},
+		{Name: "body_matched", Type: "bool", Doc: "the body is as expected; only where something is expected of it"},
+		{Name: "failed_expectations", Type: "string", Doc: "which expectations failed, separated by commas: status, header, header_regex, body, first_line, body_regex, json, cert_days, slow"},
 		{Name: "error", Type: "string", Doc: "what went wrong, in words"},
 		{Name: "attempt", Type: "int", Doc: "1 for the first try of a probe"},
+		{Name: "lag", Type: "float", Unit: "s", Doc: "by how much the prober itself was late, which is taken out of all times: distrust a point with a large one; absent where the kernel does not tell"},
+		{Name: "retrans", Type: "int", Doc: "TCP segments that had to be sent again, of all hops; absent where the kernel does not tell"},
 	},
+}
+
+// hopMeasurement declares what hopPoints makes.
+var hopMeasurement = sdk.Measurement{
+	Name: "http_hop",
+	Doc:  "One point for each request of a probe, with hops = true: the first, and one for each redirect followed.",
+	Tags: append(slices.Clone(measurement.Tags), sdk.TagSchema{Name: "hop", Doc: "1 for the first request"}),
+	Fields: append(pick(measurement.Fields, "dns", "tcp", "tls", "request", "wait", "transfer"),
+		sdk.FieldSchema{Name: "http_code", Type: "int", Doc: "status of the answer; 0 if none came"},
+		sdk.FieldSchema{Name: "size_download", Type: "int", Unit: "bytes", Doc: "body, before content decoding"},
+		sdk.FieldSchema{Name: "header_size", Type: "int", Unit: "bytes", Doc: "header received"},
+		sdk.FieldSchema{Name: "remote_ip", Type: "string", Doc: "address that was connected to"},
+		sdk.FieldSchema{Name: "location", Type: "string", Doc: "where the answer redirects to, without secrets; absent if nowhere"},
+	),
+}
+
+var measurements = []sdk.Measurement{measurement, hopMeasurement}
+
+// pick takes fields of another measurement, which are here of a hop.
+func pick(from []sdk.FieldSchema, names ...string) []sdk.FieldSchema {
+	var picked []sdk.FieldSchema
+	for _, f := range from {
+		if slices.Contains(names, f.Name) {
+			f.Doc = strings.Replace(f.Doc, "of the last hop", "of the hop", 1)
+			picked = append(picked, f)
+		}
+	}
+	return picked
 }
 
 // point makes the point of a probe.
@@ -73,18 +105,46 @@ func (t *target) point(r *probe.Result) *sdk.Point {
 		p.String("error", r.Err.Error())
 	}
 	if len(r.Failed) > 0 {
-		var failed []string
-		for _, f := range r.Failed {
-			failed = append(failed, string(f))
-		}
-		p.String("failed_expectations", strings.Join(failed, ","))
+		p.String("failed_expectations", strings.Join(r.Failed, ","))
 	}
 	if t.matches && r.BodyChecked {
 		p.Bool("body_matched", r.BodyMatched)
 	}
 	addCurl(p, r.Curl())
 	addHop(p, r.Last(), r.Start)
+	if lag := r.Lag(); lag.Reached {
+		p.Seconds("lag", lag.Time)
+	}
+	if n := r.Retrans(); n >= 0 {
+		p.Int("retrans", int64(n))
+	}
 	return p
+}
+
+// hopPoints makes a point for each hop of a probe, where the target wants them.
+func (t *target) hopPoints(r *probe.Result) []*sdk.Point {
+	if !t.hops {
+		return nil
+	}
+	var points []*sdk.Point
+	for i := range r.Hops {
+		h := &r.Hops[i]
+		p := sdk.NewPoint(hopMeasurement.Name).At(r.Start)
+		for _, tag := range t.tags {
+			p.Tag(tag[0], tag[1])
+		}
+		p.Tag("hop", strconv.Itoa(i+1))
+		p.Int("http_code", int64(h.Status)).Int("size_download", h.BodySize).Int("header_size", h.HeaderSize)
+		addPhases(p, h)
+		if h.RemoteIP.IsValid() {
+			p.String("remote_ip", h.RemoteIP.String())
+		}
+		if h.Location != "" {
+			p.String("location", h.Location)
+		}
+		points = append(points, p)
+	}
+	return points
 }
 
 // addCurl adds curl's variables.
@@ -107,13 +167,7 @@ func addCurl(p *sdk.Point, c probe.Curl) {
 
 // addHop adds what is known of the last hop alone.
 func addHop(p *sdk.Point, h *probe.Hop, start time.Time) {
-	phases := h.Phases()
-	reached(p, "dns", phases.DNS)
-	reached(p, "tcp", phases.TCP)
-	reached(p, "tls", phases.TLS)
-	reached(p, "request", phases.Request)
-	reached(p, "wait", phases.Wait)
-	reached(p, "transfer", phases.Transfer)
+	addPhases(p, h)
 	if h.RemoteIP.IsValid() {
 		p.String("remote_ip", h.RemoteIP.String())
 	}
@@ -129,6 +183,16 @@ func addHop(p *sdk.Point, h *probe.Hop, start time.Time) {
 	if !h.CertExpiry.IsZero() {
 		p.Float("cert_days", h.CertExpiry.Sub(start).Hours()/24)
 	}
+}
+
+func addPhases(p *sdk.Point, h *probe.Hop) {
+	phases := h.Phases()
+	reached(p, "dns", phases.DNS)
+	reached(p, "tcp", phases.TCP)
+	reached(p, "tls", phases.TLS)
+	reached(p, "request", phases.Request)
+	reached(p, "wait", phases.Wait)
+	reached(p, "transfer", phases.Transfer)
 }
 
 func reached(p *sdk.Point, field string, s probe.Span) {

@@ -110,7 +110,7 @@ func TestFamiliesRace(t *testing.T) {
 			leavesNothing(t)
 			at := c.first(t)
 			r := &run{Prober: &Prober{}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
-			conn, err := r.connect(&request{port: at.Port()}, addrs)
+			conn, err := r.connect("", addrs, at.Port())
 			if c.outcome == OutcomeOK {
 				if err != nil || ip(conn.RemoteAddr()) != addrs[1] {
 					t.Fatalf("%v", err)
@@ -127,7 +127,7 @@ func TestFamiliesRace(t *testing.T) {
 		answering := listen(t, fmt.Sprintf("[::1]:%d", at.Port()), drain)
 		r := &run{Prober: &Prober{}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
 		began := time.Now()
-		conn, err := r.connect(&request{port: at.Port()}, []netip.Addr{at.Addr(), answering.Addr()})
+		conn, err := r.connect("", []netip.Addr{at.Addr(), answering.Addr()}, at.Port())
 		if took := time.Since(began); err != nil || ip(conn.RemoteAddr()) != answering.Addr() || took < attemptDelay || took > patience/2 {
 			t.Fatalf("after %v: %v", took, err)
 		}

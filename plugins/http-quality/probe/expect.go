@@ -1,33 +1,71 @@
 package probe
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Expectation is what makes an answer that arrived whole a good one. They are judged in the order of the fields.
+// Expectation is what makes an answer that arrived whole a good one. All that is expected is judged.
 type Expectation struct {
 	// Status lists the codes that are right. Without any, 2xx are; and where no redirect is followed also 3xx, for then
 	// the redirect is the answer that was asked for.
 	Status []StatusRange
 	// Header fields must be there, and contain the value if that is not empty (the name in any case, the value exactly).
 	Header []Field
-	// BodyContains must be in the body, byte by byte as it was sent: a compressed body is not decoded, and as long as the
-	// target does not ask for one with Accept-Encoding, a server should not send one.
+	// HeaderMatches are fields that must be there with a value that the expression matches.
+	HeaderMatches []FieldMatch
+
+	// What is expected of the body is looked for in the body as it was sent, and where the target asks for compression in the
+	// decoded one. BodyContains is looked for in all of it; the others, and with compression all, in its first BodyLimit bytes.
+
+	// BodyContains must be in the body, byte by byte.
 	BodyContains string
+	// FirstLine must be the first line of the body, without its end.
+	FirstLine string
+	// BodyMatches must match the body somewhere. The time that takes grows linearly with the body (package regexp).
+	BodyMatches *regexp.Regexp
+	// JSON must hold of the body, which must be JSON and no longer than BodyLimit.
+	JSON []JSONPath
+	// BodyLimit is how much of the body is kept to be looked at, in bytes, and DefaultBodyLimit if 0.
+	BodyLimit int64
+
+	// CertValid is for how long from now on all certificates of the served chain must be valid.
+	CertValid time.Duration
 	// Within is the longest that the probe may take in all.
 	Within time.Duration
 }
 
+// FieldMatch is a field of a header whose value an expression must match.
+type FieldMatch struct {
+	Name  string
+	Value *regexp.Regexp
+}
+
+// DefaultBodyLimit is how much of a body is kept to be looked at, in bytes, where the target does not say.
+const DefaultBodyLimit = 1 << 20
+
 func (e Expectation) clone() Expectation {
 	e.Status = slices.Clone(e.Status)
 	e.Header = slices.Clone(e.Header)
+	e.HeaderMatches = slices.Clone(e.HeaderMatches)
+	e.JSON = slices.Clone(e.JSON)
 	return e
+}
+
+// ofBody tells whether anything is expected of the body.
+func (e *Expectation) ofBody() bool {
+	return e.BodyContains != "" || e.FirstLine != "" || e.BodyMatches != nil || len(e.JSON) > 0
+}
+
+// keepsBody tells whether the body must be kept, because it can not be looked at while it comes.
+func (t *Target) keepsBody() bool {
+	e := &t.Expect
+	return e.FirstLine != "" || e.BodyMatches != nil || len(e.JSON) > 0 || t.Compression && e.BodyContains != ""
 }
 
 func (e *Expectation) check() error {
@@ -41,7 +79,19 @@ func (e *Expectation) check() error {
 			return fmt.Errorf("expected header name %q is not a token", f.Name)
 		}
 	}
-	if e.Within < 0 {
+	for _, f := range e.HeaderMatches {
+		if !isToken(f.Name) || f.Value == nil {
+			return fmt.Errorf("header to match %q is not a token, or has no expression", f.Name)
+		}
+	}
+	switch {
+	case strings.ContainsAny(e.FirstLine, "\r\n"):
+		return errors.New("expected first line has more than one")
+	case e.BodyLimit < 0:
+		return fmt.Errorf("limit of the body to look at %d is negative", e.BodyLimit)
+	case e.CertValid < 0:
+		return fmt.Errorf("expected validity %v of certificates is negative", e.CertValid)
+	case e.Within < 0:
 		return fmt.Errorf("expected time %v is negative", e.Within)
 	}
 	return nil
@@ -87,86 +137,4 @@ func (r StatusRange) String() string {
 		return strconv.Itoa(r.Low/100) + "xx"
 	}
 	return strconv.Itoa(r.Low) + "-" + strconv.Itoa(r.High)
-}
-
-// expectedStatus is what the target's Status says, or its default.
-func (t *Target) expectedStatus() []StatusRange {
-	switch {
-	case len(t.Expect.Status) > 0:
-		return t.Expect.Status
-	case t.MaxRedirects == 0:
-		return []StatusRange{{200, 299}, {300, 399}}
-	}
-	return []StatusRange{{200, 299}}
-}
-
-// judge compares the whole answer with what the target expects. The first failure is the outcome; Failed names all.
-func (r *run) judge(res *Result) {
-	t, last := &r.target, res.Last()
-	fail := func(o Outcome, format string, args ...any) {
-		res.Failed = append(res.Failed, o)
-		if res.Err == nil {
-			res.fail(newError(o, last.Ended, nil, format, args...))
-		}
-	}
-	status := t.expectedStatus()
-	if !slices.ContainsFunc(status, func(s StatusRange) bool { return s.Low <= last.Status && last.Status <= s.High }) {
-		want := make([]string, len(status))
-		for i, s := range status {
-			want[i] = s.String()
-		}
-		fail(OutcomeStatus, "status %d, expected %s", last.Status, strings.Join(want, ", "))
-	}
-	for _, f := range t.Expect.Header {
-		if present, contained := r.answer.fieldContains(f.Name, f.Value); !contained {
-			if present {
-				fail(OutcomeHeader, "header %s does not contain %s", f.Name, quote(f.Value))
-			} else {
-				fail(OutcomeHeader, "no header %s", f.Name)
-			}
-		}
-	}
-	if res.BodyChecked && !res.BodyMatched {
-		encoded := ""
-		if coding := r.answer.field("Content-Encoding"); len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity")) {
-			encoded = ", which came encoded as " + quote(string(coding)) + " and is not decoded"
-		}
-		fail(OutcomeBody, "%s is not in the body of %d bytes%s", quote(t.Expect.BodyContains), last.BodySize, encoded)
-	}
-	if t.Expect.Within > 0 && res.Total > t.Expect.Within {
-		fail(OutcomeSlow, "took %v, expected at most %v", res.Total.Round(time.Millisecond), t.Expect.Within)
-	}
-}
-
-// search looks for one text in a body that comes in pieces. It keeps no more of the body than could be the beginning of
-// the text.
-type search struct {
-	text  []byte
-	tail  []byte
-	found bool
-}
-
-func (s *search) reset(text string) {
-	s.text, s.tail, s.found = append(s.text[:0], text...), s.tail[:0], false
-}
-
-func (s *search) write(piece []byte) {
-	if s.found || len(s.text) == 0 {
-		return
-	}
-	if bytes.Contains(piece, s.text) {
-		s.found = true
-		return
-	}
-	keep := len(s.text) - 1
-	s.tail = append(s.tail, piece[:min(len(piece), keep)]...)
-	if bytes.Contains(s.tail, s.text) {
-		s.found = true
-		return
-	}
-	if len(piece) > keep {
-		s.tail = append(s.tail[:0], piece[len(piece)-keep:]...)
-	} else if over := len(s.tail) - keep; over > 0 {
-		s.tail = append(s.tail[:0], s.tail[over:]...)
-	}
 }

@@ -29,11 +29,18 @@ type Hop struct {
 	FirstByte   Span // of any answer, be it an interim one (1xx)
 	Total       time.Duration
 	Ended       Phase // the phase in which the hop ended, well (PhaseTransfer) or not
+	Reused      bool  // the request went over a connection that was there already: then there is no Resolved, Connected and Secured
+
+	// Lag is how much later the prober itself saw the hop's end, where the kernel tells (Linux, TCP). It is taken out of all
+	// times above, so that they are those of the line and the server: Total and Lag together are what passed on the clock.
+	Lag Span
+	// Retrans is how many segments were sent again on the connection, the SYN included; -1 if that is unknown.
+	Retrans int
 
 	Status        int    // 0 without an answer
-	HTTPVersion   string // of the answer: "1.1" or "1.0"
-	RequestSize   int64  // bytes sent: request line, header, body
-	HeaderSize    int64  // bytes received: status lines and headers with their blank lines, interim answers included
+	HTTPVersion   string // of the answer: "1.0", "1.1", "2" or "3"
+	RequestSize   int64  // bytes sent: request line, header, body; those of a CONNECT to a proxy included
+	HeaderSize    int64  // bytes received: status lines and headers with their blank lines, interim answers and a proxy's included
 	BodySize      int64  // bytes received: without chunk framing, before any content decoding
 	ContentLength int64  // as announced; -1 if it was not
 

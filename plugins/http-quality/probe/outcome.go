@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/quic-go/quic-go"
 )
 
 // Outcome is the first thing that went wrong with a probe, or OutcomeOK.
@@ -73,9 +75,12 @@ func (e *Error) Unwrap() error { return e.cause }
 // reason is err in as few words as possible: without addresses, which are told apart, and ephemeral ports, which would
 // make every error text one of its own.
 func reason(err error) string {
+	var line *lineError
 	var errno syscall.Errno
 	var dns *net.DNSError
 	switch {
+	case errors.As(err, &line):
+		return line.Error()
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &dns):
@@ -94,5 +99,7 @@ func reason(err error) string {
 // server that misses a client's certificate says so in place of its answer.
 func isTLSAlert(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "remote error"
+	var overQUIC *quic.TransportError
+	return errors.As(err, &op) && op.Op == "remote error" ||
+		errors.As(err, &overQUIC) && overQUIC.Remote && overQUIC.ErrorCode.IsCryptoError()
 }

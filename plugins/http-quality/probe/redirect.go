@@ -26,13 +26,19 @@ func (r *run) follow(q *request) (*request, *Error) {
 		return fail("redirect %d to an address that can not be parsed (%d bytes)", r.hop.Status, len(location))
 	}
 	r.hop.Location = CleanURL(next)
+	to := clip(r.hop.Location, maxQuoted)
 	if r.hops >= r.target.MaxRedirects {
-		return fail("more than %d redirects: the next leads to %s", r.target.MaxRedirects, clip(r.hop.Location, maxQuoted))
+		return fail("more than %d redirects: the next leads to %s", r.target.MaxRedirects, to)
 	}
 	method, body := redirected(r.hop.Status, q.method, q.body)
-	request, err := r.request(next, method, body)
-	if err != nil {
-		return fail("redirect %d to %s: %v", r.hop.Status, clip(r.hop.Location, maxQuoted), err)
+	request, err := r.request(next, method, body, &r.secrets)
+	switch {
+	case err != nil:
+		return fail("redirect %d to %s: %v", r.hop.Status, to, err)
+	case r.target.SameHost && !r.atHome(request):
+		return fail("redirect %d to %s: it leads to another host, which the target does not allow", r.hop.Status, to)
+	case r.target.NoDowngrade && q.secure && !request.secure:
+		return fail("redirect %d to %s: it leads from https to http, which the target does not allow", r.hop.Status, to)
 	}
 	return request, nil
 }

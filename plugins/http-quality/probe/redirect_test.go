@@ -30,8 +30,26 @@ func (a *asked) last(t *testing.T) string {
 	return a.said[len(a.said)-1]
 }
 
+// place is where a server redirects to.
+type place struct {
+	mu sync.Mutex
+	to string
+}
+
+func (p *place) set(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+func (p *place) get() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.to
+}
+
 // redirector answers /status/… with that status and the Location given, all else with 200.
-func redirector(t *testing.T, log *asked, location *string) string {
+func redirector(t *testing.T, log *asked, location *place) string {
 	t.Helper()
 	at := listen(t, "127.0.0.1:0", func(conn net.Conn) {
 		head, body, ok := readRequest(conn)
@@ -41,7 +59,7 @@ func redirector(t *testing.T, log *asked, location *string) string {
 		log.add(head, body)
 		path := strings.Fields(head)[1]
 		if status, ok := strings.CutPrefix(path, "/status/"); ok {
-			fmt.Fprintf(conn, "HTTP/1.1 %s Moved\r\nLocation: %s\r\nContent-Length: 4\r\n\r\n", status, *location)
+			fmt.Fprintf(conn, "HTTP/1.1 %s Moved\r\nLocation: %s\r\nContent-Length: 4\r\n\r\n", status, location.get())
 			if !strings.HasPrefix(head, "HEAD ") {
 				conn.Write([]byte("gone"))
 			}
@@ -58,8 +76,8 @@ func redirector(t *testing.T, log *asked, location *string) string {
 
 func TestRedirectsChangeTheMethodAsCurlDoes(t *testing.T) {
 	leavesNothing(t)
-	location, log := "/there?q=1#part", &asked{}
-	base := redirector(t, log, &location)
+	location, log := &place{to: "/there?q=1#part"}, &asked{}
+	base := redirector(t, log, location)
 	for _, c := range []struct {
 		status   int
 		from, to string
@@ -94,8 +112,8 @@ func TestRedirectsChangeTheMethodAsCurlDoes(t *testing.T) {
 }
 
 func TestRedirectsThatMustNotBeFollowedAreRedirect(t *testing.T) {
-	location, log := "", &asked{}
-	base := redirector(t, log, &location)
+	location, log := &place{}, &asked{}
+	base := redirector(t, log, location)
 	for _, c := range []struct {
 		location, text string
 		max            int
@@ -114,7 +132,7 @@ func TestRedirectsThatMustNotBeFollowedAreRedirect(t *testing.T) {
 	} {
 		t.Run(clip(c.location, 30), func(t *testing.T) {
 			leavesNothing(t)
-			location = c.location
+			location.set(c.location)
 			res := runTarget(t, Target{URL: parseURL(t, base+"/status/302"), MaxRedirects: c.max})
 			if c.text != "" && strings.HasPrefix(c.text, "line") && res.Outcome == OutcomeOK {
 				return // it fits after all
@@ -150,10 +168,10 @@ func TestAnswersThatLeadNowhereAreAnswers(t *testing.T) {
 
 func TestCredentialsStayAtHome(t *testing.T) {
 	leavesNothing(t)
-	log, nowhere := &asked{}, ""
-	away := redirector(t, log, &nowhere)
-	home := away + "/landing"
-	base := redirector(t, log, &home)
+	log := &asked{}
+	away := redirector(t, log, &place{})
+	home := &place{to: away + "/landing"}
+	base := redirector(t, log, home)
 	header := []Field{{"Cookie", "session=hunter2"}, {"X-Own", "kept"}, {"Host", "shop.vedette.test"}}
 	ask := func(target Target) string {
 		target.MaxRedirects = 1
@@ -173,7 +191,7 @@ func TestCredentialsStayAtHome(t *testing.T) {
 		t.Errorf("asks away %q", got)
 	}
 
-	home = base + "/landing"
+	home.set(base + "/landing")
 	got = ask(Target{URL: withUser, Header: header})
 	if !strings.Contains(got, "Authorization: Basic dXNlcjpodW50ZXIy\r\n") || !strings.Contains(got, "session=hunter2") ||
 		!strings.Contains(got, "Host: shop.vedette.test\r\n") {

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -20,14 +19,17 @@ type request struct {
 	body   []byte
 
 	secure     bool
-	host       string     // in ASCII, without brackets
-	addr       netip.Addr // of a host that is a literal address
-	port       uint16
+	to         endpoint
 	serverName string
 
-	// wire is the request line and the header, and also the body where that is short: both then leave in one packet, as
-	// with curl. rest is a long body.
+	authority string  // host, and the port if it is not the scheme's own
+	path      string  // and the query
+	fields    []Field // of the header, in curl's order, Host included
+
+	// wire is the request line and the header in HTTP/1.1, and also the body where that is short: both then leave in one
+	// packet, as with curl. rest is a long body.
 	wire, rest []byte
+	headSize   int // bytes of wire that are not body
 }
 
 // shortBody is the length, in bytes, up to which a body is sent together with the header; with it they fit in one record
@@ -41,43 +43,65 @@ type origin struct {
 	port   uint16
 }
 
-func (q *request) origin() origin { return origin{q.secure, q.host, q.port} }
+func (q *request) origin() origin { return origin{q.secure, q.to.host, q.to.port} }
+
+// firstRequest is that of the first hop. If that can not be made it returns one that is good for the record alone.
+func (r *run) firstRequest() (*request, *Error) {
+	if !r.files.any() {
+		r.secrets = r.static
+		return r.first, nil
+	}
+	s, err := r.readSecrets()
+	if err != nil {
+		return r.first, newError(OutcomeSend, PhaseDNS, err, "%v", err)
+	}
+	r.secrets = s
+	q, err := r.request(r.target.URL, r.target.Method, s.body, &s)
+	if err != nil {
+		return r.first, newError(OutcomeSend, PhaseDNS, err, "%v", err)
+	}
+	return q, nil
+}
 
 // request makes the request of a hop to u.
-func (p *Prober) request(u *url.URL, method string, body []byte) (*request, error) {
+func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets) (*request, error) {
 	q := &request{url: u, clean: CleanURL(u), method: method, body: body}
 	switch {
 	case strings.EqualFold(u.Scheme, "http"):
-		q.port = 80
+		q.to.port = 80
 	case strings.EqualFold(u.Scheme, "https"):
-		q.port, q.secure = 443, true
+		q.to.port, q.secure = 443, true
 	default:
 		return nil, fmt.Errorf("scheme %s is neither http nor https", quote(u.Scheme))
 	}
-	defaultPort := q.port
-	if s := u.Port(); s != "" {
-		n, err := strconv.ParseUint(s, 10, 16)
-		if err != nil || n == 0 {
-			return nil, errors.New("port is not between 1 and 65535")
-		}
-		q.port = uint16(n)
+	defaultPort := q.to.port
+	if err := q.to.setPort(u); err != nil {
+		return nil, err
 	}
-	hostHeader, err := q.setHost(u)
+	host, err := q.to.setHost(u)
 	if err != nil {
 		return nil, err
 	}
-	if q.port != defaultPort {
-		hostHeader += ":" + strconv.Itoa(int(q.port))
+	q.authority = host
+	if q.to.port != defaultPort {
+		q.authority += ":" + strconv.Itoa(int(q.to.port))
 	}
-	home := p.first == nil || p.first.origin() == q.origin() // the target's own
-	q.serverName = strings.TrimSuffix(q.host, ".")
-	if q.addr.IsValid() {
-		q.serverName = q.addr.WithZone("").String()
+	q.serverName = strings.TrimSuffix(q.to.host, ".")
+	if q.to.addr.IsValid() {
+		q.serverName = q.to.addr.WithZone("").String()
 	}
-	if p.target.ServerName != "" && (p.first == nil || p.first.host == q.host) {
-		q.serverName = p.target.ServerName
+	if p.atHome(q) {
+		if p.target.ServerName != "" {
+			q.serverName = p.target.ServerName
+		}
+		if p.target.Address.IsValid() {
+			q.to.addr = p.target.Address
+		}
 	}
-	q.wire = p.header(q, hostHeader, home)
+	q.setPath(u)
+	p.setFields(q, s)
+	q.wire = p.head(q, s)
+	q.headSize = len(q.wire)
 	if len(body) <= shortBody {
 		q.wire = append(q.wire, body...)
 	} else {
@@ -86,49 +110,74 @@ func (p *Prober) request(u *url.URL, method string, body []byte) (*request, erro
 	return q, nil
 }
 
+// atHome tells whether q goes to the target's own host.
+func (p *Prober) atHome(q *request) bool { return p.first == nil || p.first.to.host == q.to.host }
+
+func (e *endpoint) setPort(u *url.URL) error {
+	if s := u.Port(); s != "" {
+		n, err := strconv.ParseUint(s, 10, 16)
+		if err != nil || n == 0 {
+			return errors.New("port is not between 1 and 65535")
+		}
+		e.port = uint16(n)
+	}
+	return nil
+}
+
 // setHost reads the host of u and returns it as it stands in a Host field, without a port.
-func (q *request) setHost(u *url.URL) (string, error) {
+func (e *endpoint) setHost(u *url.URL) (string, error) {
 	name := u.Hostname()
 	if u.Opaque != "" || name == "" {
 		return "", errors.New("url has no host")
 	}
 	if addr, err := netip.ParseAddr(name); err == nil {
-		q.host, q.addr = name, addr.Unmap()
+		e.host, e.addr = name, addr.Unmap()
 		if addr.Is4() {
 			return name, nil
 		}
 		return "[" + addr.WithZone("").String() + "]", nil // the zone has a meaning on this machine only
 	}
-	q.host = strings.ToLower(name)
+	e.host = strings.ToLower(name)
 	for i := range len(name) {
 		if name[i] >= 0x80 {
 			ascii, err := idna.Lookup.ToASCII(name)
 			if err != nil {
 				return "", fmt.Errorf("host name %s has no form in ASCII", quote(name))
 			}
-			q.host = ascii
+			e.host = ascii
 			break
 		}
 	}
-	for i := range len(q.host) {
-		if c := q.host[i]; !isAlphanumeric(c) && !strings.ContainsRune("-._~", rune(c)) {
+	for i := range len(e.host) {
+		if c := e.host[i]; !isAlphanumeric(c) && !strings.ContainsRune("-._~", rune(c)) {
 			return "", fmt.Errorf("host name %s has a character that no name can have", quote(name))
 		}
 	}
-	return q.host, nil
+	return e.host, nil
 }
 
-// header is the request line and the header of q, in curl's order.
-func (p *Prober) header(q *request, hostHeader string, home bool) []byte {
+func (q *request) setPath(u *url.URL) {
+	q.path = escapedPath(u)
+	if !strings.HasPrefix(q.path, "/") {
+		q.path = "/" + q.path
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		q.path += "?" + escapeUnfit(u.RawQuery)
+	}
+}
+
+// setFields makes the fields of the header, in curl's order.
+func (p *Prober) setFields(q *request, s *secrets) {
 	t := &p.target
+	home := p.first == nil || p.first.origin() == q.origin() // the target's own origin
 	// A request that a redirect turned into a GET has lost its body, and what was said about it.
-	bodyLost := len(q.body) == 0 && len(t.Body) > 0
+	bodyLost := len(q.body) == 0 && len(s.body) > 0
 	var own []Field
 	given := map[string]bool{}
 	for _, f := range t.Header {
 		name := strings.ToLower(f.Name)
 		switch {
-		case name == "host" && p.first != nil && p.first.host != q.host:
+		case name == "host" && !p.atHome(q):
 			continue
 		case (name == "authorization" || name == "cookie") && !home:
 			continue
@@ -141,44 +190,53 @@ func (p *Prober) header(q *request, hostHeader string, home bool) []byte {
 		}
 		own = append(own, f)
 	}
+	add := func(name, value string) {
+		if !given[strings.ToLower(name)] {
+			q.fields = append(q.fields, Field{name, value})
+		}
+	}
+	add("Host", q.authority)
+	if user := q.url.User; user != nil && q.url != t.URL {
+		password, _ := user.Password()
+		add("Authorization", basic(user.Username(), password))
+	} else if home && s.authorization != "" {
+		// A redirect to the same place by its whole address needs no less authorization.
+		add("Authorization", s.authorization)
+	}
+	add("User-Agent", t.UserAgent)
+	add("Accept", "*/*")
+	if t.Compression {
+		add("Accept-Encoding", "gzip")
+	}
+	q.fields = append(q.fields, own...)
+	if len(q.body) > 0 || q.method == "POST" || q.method == "PUT" || q.method == "PATCH" {
+		q.fields = append(q.fields, Field{"Content-Length", strconv.Itoa(len(q.body))})
+	}
+}
+
+// head is the request line and the header in HTTP/1.1.
+func (p *Prober) head(q *request, s *secrets) []byte {
 	b := make([]byte, 0, 512)
 	b = append(append(b, q.method...), ' ')
-	path := escapedPath(q.url)
-	if !strings.HasPrefix(path, "/") {
-		b = append(b, '/')
+	proxied := p.proxy != nil && !p.proxy.tunnels(q)
+	if proxied {
+		b = append(append(b, "http://"...), q.authority...)
 	}
-	b = append(b, path...)
-	if q.url.RawQuery != "" || q.url.ForceQuery {
-		b = append(append(b, '?'), escapeUnfit(q.url.RawQuery)...)
+	b = append(append(b, q.path...), " HTTP/1.1\r\n"...)
+	for i, f := range q.fields {
+		b = appendField(b, f.Name, f.Value)
+		if proxied && i == 0 && s.proxy != "" {
+			b = appendField(b, "Proxy-Authorization", s.proxy)
+		}
 	}
-	b = append(b, " HTTP/1.1\r\n"...)
-	add := func(name, value string) {
-		b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
-	}
-	if !given["host"] {
-		add("Host", hostHeader)
-	}
-	user := q.url.User
-	if user == nil && home {
-		user = t.URL.User // a redirect to the same place by its whole address needs no less authorization
-	}
-	if user != nil && !given["authorization"] {
-		password, _ := user.Password()
-		add("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
-	}
-	if !given["user-agent"] {
-		add("User-Agent", t.UserAgent)
-	}
-	if !given["accept"] {
-		add("Accept", "*/*")
-	}
-	for _, f := range own {
-		add(f.Name, f.Value)
-	}
-	if len(q.body) > 0 || q.method == "POST" || q.method == "PUT" || q.method == "PATCH" {
-		add("Content-Length", strconv.Itoa(len(q.body)))
+	if proxied {
+		b = appendField(b, "Proxy-Connection", "Keep-Alive")
 	}
 	return append(b, "\r\n"...)
+}
+
+func appendField(b []byte, name, value string) []byte {
+	return append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 }
 
 // escapedPath is the path as the URL was written, so that %2F stays what it is, with what HTTP can not carry escaped.

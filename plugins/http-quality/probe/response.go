@@ -25,6 +25,8 @@ type answer struct {
 
 	maxBody int64
 	search  search
+	keep    int64  // how much of the body is kept, in bytes
+	kept    []byte // its beginning
 
 	status        int
 	version       string // "1.1"
@@ -40,17 +42,29 @@ type answer struct {
 // answers is a cache. 16 KiB take a whole record of TLS, and a short page at once.
 var answers = sync.Pool{New: func() any { return &answer{in: bufio.NewReaderSize(nil, 16<<10)} }}
 
-func (a *answer) reset(maxBody int64, text string) {
-	a.maxBody = maxBody
+// reset prepares for the answer to a request of t's.
+func (a *answer) reset(t *Target) {
+	a.maxBody, a.keep = t.MaxBody, 0
+	text := t.Expect.BodyContains
+	if t.Compression {
+		text = "" // it is looked for in what is decoded
+	}
+	if t.keepsBody() {
+		a.keep = t.Expect.BodyLimit
+	}
 	a.search.reset(text)
 	a.status, a.version, a.headerSize, a.bodySize, a.contentLength, a.chunked = 0, "", 0, 0, -1, false
-	a.head = a.head[:0]
+	a.head, a.kept = a.head[:0], a.kept[:0]
 }
 
 func (a *answer) release() {
 	a.in.Reset(nil)
+	// What is large is an exception; do not keep its memory.
 	if cap(a.head) > 16<<10 {
-		a.head = nil // an exception; do not keep its memory
+		a.head = nil
+	}
+	if cap(a.kept) > 64<<10 {
+		a.kept = nil
 	}
 	answers.Put(a)
 }
@@ -164,12 +178,12 @@ func (a *answer) field(name string) []byte {
 	return nil
 }
 
-// fieldContains tells whether there is a field of that name, and whether one such has the text in its value.
-func (a *answer) fieldContains(name, text string) (present, contained bool) {
+// fieldIs tells whether there is a field of that name, and whether one such has a value that is as it should be.
+func (a *answer) fieldIs(name string, right func(value []byte) bool) (present, is bool) {
 	for n, value := range a.fields {
 		if bytes.EqualFold(n, []byte(name)) {
 			present = true
-			if bytes.Contains(value, []byte(text)) {
+			if right(value) {
 				return true, true
 			}
 		}
@@ -207,7 +221,7 @@ func (a *answer) readFraming() error {
 // readBody reads the body and drops it, but for what search looks for. What comes after its end is left unread.
 func (a *answer) readBody(method string) error {
 	switch {
-	case method == "HEAD" || a.status < 200 || a.status == 204 || a.status == 304:
+	case bodiless(method, a.status):
 		return nil
 	case a.chunked:
 		return a.readChunks()
@@ -235,23 +249,51 @@ func (a *answer) bodyError(err error, after string) error {
 	return fmt.Errorf("%s after %s of the body", reason(err), after)
 }
 
+// persists tells whether another request may follow on the connection (RFC 9112, 9.3), when all of the answer was read. The
+// field that says so in HTTP/1.0 is not looked at.
+func (a *answer) persists(method string) bool {
+	for name, value := range a.fields {
+		if bytes.EqualFold(name, []byte("Connection")) && bytes.Contains(bytes.ToLower(value), []byte("close")) {
+			return false
+		}
+	}
+	return a.version == "1.1" && a.status >= 200 && (a.chunked || a.contentLength >= 0 || bodiless(method, a.status))
+}
+
+// bodiless tells whether an answer has no body whatever its header says.
+func bodiless(method string, status int) bool {
+	return method == "HEAD" || status < 200 || status == 204 || status == 304
+}
+
 // take reads n bytes of the body.
 func (a *answer) take(n int64) error {
 	for n > 0 {
 		if _, err := a.in.Peek(1); err != nil {
 			return err
 		}
-		room := a.maxBody - a.bodySize
-		if room == 0 {
-			return errBodyTooLong
+		piece, _ := a.in.Peek(int(min(int64(a.in.Buffered()), n)))
+		taken, err := a.write(piece)
+		n -= int64(taken)
+		a.in.Discard(taken)
+		if err != nil {
+			return err
 		}
-		piece, _ := a.in.Peek(int(min(int64(a.in.Buffered()), n, room)))
-		a.search.write(piece)
-		a.bodySize += int64(len(piece))
-		n -= int64(len(piece))
-		a.in.Discard(len(piece))
 	}
 	return nil
+}
+
+// write takes a piece of the body, up to its limit.
+func (a *answer) write(piece []byte) (int, error) {
+	var err error
+	if room := a.maxBody - a.bodySize; int64(len(piece)) > room {
+		piece, err = piece[:room], errBodyTooLong
+	}
+	a.search.write(piece)
+	if room := a.keep - int64(len(a.kept)); room > 0 {
+		a.kept = append(a.kept, piece[:min(int64(len(piece)), room)]...)
+	}
+	a.bodySize += int64(len(piece))
+	return len(piece), err
 }
 
 // readChunks reads a chunked body (RFC 9112, 7.1) and its trailer.

@@ -13,7 +13,7 @@ import (
 // read reads one answer from in, as Run does.
 func read(in io.Reader, method string, maxBody int64, text string) (*answer, error) {
 	a := &answer{in: bufio.NewReaderSize(in, 64)} // small, so that lines and bodies come in pieces
-	a.reset(maxBody, text)
+	a.reset(&Target{MaxBody: maxBody, Expect: Expectation{BodyContains: text}})
 	if _, err := a.in.Peek(1); err != nil {
 		return a, err
 	}

@@ -10,11 +10,33 @@ type Result struct {
 	Hops    []Hop // at least one
 	Total   time.Duration
 
-	Failed []Outcome // all expectations that an answer failed: status, header, body, slow
+	// Failed has all expectations that an answer failed: status, header, header_regex, body, first_line, body_regex, json,
+	// cert_days, slow.
+	Failed []string
 
-	// BodyMatched tells whether the body contains what the target expects, if BodyChecked; without an expectation, or
-	// a whole body to check it on, there is nothing to tell.
+	// BodyMatched tells whether the body is as the target expects, if BodyChecked; without an expectation, or a whole body to
+	// check it on, there is nothing to tell.
 	BodyChecked, BodyMatched bool
+}
+
+// Lag is by how much the prober itself was late in all: see Hop.
+func (r *Result) Lag() Span {
+	var lag Span
+	for i := range r.Hops {
+		lag.add(r.Hops[i].Lag)
+	}
+	return lag
+}
+
+// Retrans is how many segments were sent again, -1 if that is unknown of all connections.
+func (r *Result) Retrans() int {
+	n := -1
+	for i := range r.Hops {
+		if seen := r.Hops[i].Retrans; seen >= 0 {
+			n = max(n, 0) + seen
+		}
+	}
+	return n
 }
 
 // Last is the hop that gave the answer or failed to.

@@ -3,23 +3,28 @@ package probe
 import (
 	"context"
 	"errors"
-	"net"
+	"sync/atomic"
 	"time"
 )
 
-// run is one probe under way. All of it belongs to the goroutine that called Run, but for the sockets.
+// run is one probe under way. All of it belongs to the goroutine that called Run, but for the sockets and answered.
 type run struct {
 	*Prober
 	ctx      context.Context
+	dialing  context.Context // as ctx, but it ends with the time for connecting
 	start    time.Time
 	deadline time.Time
 	sockets  sockets
 	answer   *answer
+	secrets  secrets
 
-	hops     int // begun so far, less one: the redirects followed
-	hop      Hop
-	hopStart time.Time
-	phase    Phase
+	hops      int // begun so far, less one: the redirects followed
+	hop       Hop
+	hopStart  time.Time
+	corrected time.Duration // taken out of the times of the hops before
+	phase     Phase
+	answered  atomic.Int64 // when the newest answer of a DNS server came: see noteAnswer
+	late      delays
 }
 
 // Run probes once. The probe is over at the target's timeout or the end of ctx, whichever comes first; if it is not done by
@@ -30,30 +35,26 @@ type run struct {
 // are tried one after the other, each with an equal share of the time that is left. So with AnyFamily an outage of one
 // family shows as a slow connect at most; a target that should see it names its family.
 //
-// A redirect is followed over a new connection, after its body was read.
+// A redirect is followed over a new connection, after its body was read, or with Reuse over the one that is there.
 func (p *Prober) Run(ctx context.Context) Result {
-	start := time.Now()
-	ctx, cancel := context.WithDeadline(ctx, start.Add(p.target.Timeout))
-	defer cancel()
-	r := &run{Prober: p, ctx: ctx, start: start, answer: answers.Get().(*answer)}
-	r.deadline, _ = ctx.Deadline()
+	// What the collector of garbage makes a probe wait for is not part of it, as far as its memory is had before it begins.
+	r := &run{Prober: p, answer: answers.Get().(*answer)}
 	defer r.answer.release()
+	res := Result{Outcome: OutcomeOK, Hops: make([]Hop, 0, 1)}
+	life := newLifetime(ctx, p.target.Timeout, &r.sockets)
+	defer life.release()
+	r.ctx, r.start, r.deadline = life, life.start, life.deadline
+	res.Start = r.start
 
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		r.sockets.end()
-		close(ended)
-	})
-	defer func() {
-		if !stop() {
-			<-ended
-		}
-	}()
-
-	res := Result{Start: start, Outcome: OutcomeOK, Hops: make([]Hop, 0, 1)}
-	for q := p.first; ; r.hops++ {
+	q, err := r.firstRequest()
+	if err != nil {
+		r.begin(q)
+		res.Hops = append(res.Hops, r.hop)
+		res.fail(err)
+		return res
+	}
+	for ; ; r.hops++ {
 		err := r.do(q)
-		r.sockets.closeHop()
 		var next *request
 		if err == nil {
 			next, err = r.follow(q)
@@ -64,39 +65,42 @@ func (p *Prober) Run(ctx context.Context) Result {
 			continue
 		}
 		res.Total = r.hop.Start + r.hop.Total
-		text := r.answer.search
-		res.BodyMatched = text.found
-		res.BodyChecked = len(text.text) > 0 && (err == nil || text.found)
-		if err != nil {
-			res.fail(err)
-		} else {
-			r.judge(&res)
-		}
+		r.judge(&res, err)
 		return res
+	}
+}
+
+// begin makes the record of a hop.
+func (r *run) begin(q *request) {
+	r.hopStart = r.start // the first hop begins with the probe
+	if r.hops > 0 {
+		r.hopStart = time.Now()
+	}
+	r.phase, r.late, r.dialing = PhaseDNS, delays{}, r.ctx
+	r.answered.Store(0)
+	r.hop = Hop{
+		Method: q.method, URL: q.clean, Secure: q.secure, ContentLength: -1, Retrans: -1,
+		Start: r.hopStart.Sub(r.start) - r.corrected,
 	}
 }
 
 // do sends q and reads the answer, and leaves in r.hop what it found.
 func (r *run) do(q *request) *Error {
-	r.hopStart = r.start // the first hop begins with the probe
-	if r.hops > 0 {
-		r.hopStart = time.Now()
-	}
-	r.phase = PhaseDNS
-	r.hop = Hop{
-		Method: q.method, URL: q.clean, Secure: q.secure, ContentLength: -1,
-		Start: r.hopStart.Sub(r.start),
-	}
-	r.answer.reset(r.target.MaxBody, r.target.Expect.BodyContains)
-	conn, err := r.open(q)
+	r.begin(q)
+	r.answer.reset(&r.target)
+	l, err := r.link(q)
 	if err == nil {
-		err = r.exchange(q, conn)
+		err = l.exchange(r, q)
 	}
 	r.hop.Total = time.Since(r.hopStart)
 	r.hop.Ended = r.phase
-	if secured, isTLS := conn.(interface{ CloseWrite() error }); err == nil && q.secure && isTLS {
-		secured.CloseWrite() // a farewell, so that the server need not count this as cut off; all was received by now
+	r.hop.HeaderSize += r.answer.headerSize
+	if l != nil {
+		r.leave(l, err == nil)
 	}
+	r.sockets.closeHop()
+	r.correct(l, err == nil)
+	r.corrected += r.hop.Lag.Time
 	return err
 }
 
@@ -104,73 +108,6 @@ func (r *run) do(q *request) *Error {
 func (r *run) mark(end *Span, next Phase) {
 	*end = Span{time.Since(r.hopStart), true}
 	r.phase = next
-}
-
-// open returns a connection that is ready for the request.
-func (r *run) open(q *request) (net.Conn, *Error) {
-	addrs, err := r.resolve(q)
-	if err != nil {
-		return nil, err
-	}
-	r.mark(&r.hop.Resolved, PhaseTCP)
-	conn, err := r.connect(q, addrs)
-	if err != nil {
-		return nil, err
-	}
-	r.hop.RemoteIP, r.hop.LocalIP = ip(conn.RemoteAddr()), ip(conn.LocalAddr())
-	if !q.secure {
-		r.mark(&r.hop.Connected, PhaseRequest)
-		return conn, nil
-	}
-	r.mark(&r.hop.Connected, PhaseTLS)
-	secured, err := r.handshake(q, conn)
-	if err != nil {
-		return nil, err
-	}
-	r.mark(&r.hop.Secured, PhaseRequest)
-	return secured, nil
-}
-
-// exchange sends q over conn and reads the answer. It reads nothing before all is sent, and does not send Expect: a server
-// that refuses a long body by closing early is a failure to send, as what it may have said is often lost to the reset.
-func (r *run) exchange(q *request, conn net.Conn) *Error {
-	n, err := conn.Write(q.wire)
-	r.hop.RequestSize = int64(n)
-	if err == nil {
-		r.mark(&r.hop.Pretransfer, PhaseRequest)
-		if len(q.rest) > 0 {
-			n, err = conn.Write(q.rest)
-			r.hop.RequestSize += int64(n)
-		}
-	}
-	if err != nil {
-		return r.failure(OutcomeSend, err, "sending the request: %s after %d bytes", reason(err), r.hop.RequestSize)
-	}
-	r.hop.Sent = r.hop.Pretransfer
-	if len(q.rest) > 0 {
-		r.mark(&r.hop.Sent, PhaseRequest)
-	}
-	r.phase = PhaseWait
-
-	a := r.answer
-	a.in.Reset(conn)
-	if _, err := a.in.Peek(1); err != nil {
-		return r.failure(OutcomeReceive, err, "waiting for the answer: %s", reason(err))
-	}
-	r.mark(&r.hop.FirstByte, PhaseTransfer)
-	err = a.readHead()
-	if err == nil {
-		r.hop.Status, r.hop.HTTPVersion, r.hop.ContentLength = a.status, a.version, a.contentLength
-		err = a.readBody(q.method)
-	}
-	r.hop.HeaderSize, r.hop.BodySize = a.headerSize, a.bodySize
-	switch {
-	case errors.Is(err, errBodyTooLong):
-		return r.failure(OutcomeBody, err, "body is longer than %d bytes", r.target.MaxBody)
-	case err != nil:
-		return r.failure(OutcomeReceive, err, "reading the answer: %v", err)
-	}
-	return nil
 }
 
 // failure is why the probe ends here and now: the outcome given, unless something else lies behind it.
@@ -181,6 +118,8 @@ func (r *run) failure(o Outcome, cause error, format string, args ...any) *Error
 		return newError(OutcomeTimeout, r.phase, err, "no answer within %v: %s", limit, r.phase.doing())
 	case err != nil:
 		return newError(OutcomeTimeout, r.phase, err, "stopped early: %s", r.phase.doing())
+	case r.connectOver():
+		return newError(OutcomeTimeout, r.phase, context.DeadlineExceeded, "no connection within %v: %s", r.target.ConnectTimeout, r.phase.doing())
 	case isTLSAlert(cause):
 		o = OutcomeTLS
 	}
@@ -197,4 +136,18 @@ func (r *run) over() error {
 		return context.DeadlineExceeded
 	}
 	return nil
+}
+
+// connectOver tells whether the time for connecting is over, while that is under way.
+func (r *run) connectOver() bool {
+	return r.dialing != nil && r.dialing != r.ctx && !time.Now().Before(r.connectDeadline())
+}
+
+// connectDeadline is when a connection must be ready.
+func (r *run) connectDeadline() time.Time {
+	if r.dialing == nil {
+		return r.deadline
+	}
+	deadline, _ := r.dialing.Deadline()
+	return deadline
 }

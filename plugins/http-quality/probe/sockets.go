@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"io"
 	"net"
+	"slices"
 	"sync"
 )
 
@@ -10,19 +12,30 @@ import (
 type sockets struct {
 	mu    sync.Mutex
 	ended bool
-	open  []net.Conn
+	open  []io.Closer
 }
 
-// add takes over conn. If the probe's time is over it closes conn and returns net.ErrClosed.
-func (s *sockets) add(conn net.Conn) error {
+// add takes over a socket. If the probe's time is over it closes it and returns net.ErrClosed.
+func (s *sockets) add(socket io.Closer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		conn.Close()
+		socket.Close()
 		return net.ErrClosed
 	}
-	s.open = append(s.open, conn)
+	s.open = append(s.open, socket)
 	return nil
+}
+
+// release gives a socket back, still open, unless the probe's time is over.
+func (s *sockets) release(socket io.Closer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.open = slices.DeleteFunc(s.open, func(c io.Closer) bool { return c == socket })
+	return true
 }
 
 // end closes all, and everything that is added later.
@@ -41,8 +54,8 @@ func (s *sockets) closeHop() {
 }
 
 func (s *sockets) closeAll() {
-	for _, conn := range s.open {
-		conn.Close()
+	for _, socket := range s.open {
+		socket.Close()
 	}
 	clear(s.open)
 	s.open = s.open[:0]

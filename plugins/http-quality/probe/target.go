@@ -5,11 +5,17 @@
 // keeps a record of every hop of a redirect chain. Result.Curl derives curl's variables from these records.
 //
 // Run promises that it ends by its deadline or its context's end, whatever the other side does; that no goroutine and no
-// descriptor outlives it; that what a failed probe reached before it failed is kept, and what it did not reach is absent;
-// and that no credential of the target's URL and no raw text from the network gets into a string of the Result.
+// descriptor outlives it, but for the connections that Reuse keeps until Close; that it sends each request once, whatever
+// becomes of it; that what a failed probe reached before it failed is kept, and what it did not reach is absent; and that no
+// credential of the target and no raw text from the network gets into a string of the Result.
 //
-// It speaks HTTP/1.1 (and understands an HTTP/1.0 answer). It does not decode content, keep cookies, use proxies or
-// connections again: when to probe, and what becomes of a Result, is left to others.
+// A prober on a busy machine sees things late. On Linux the kernel says when they came: how long the SYN's round trip took
+// (TCP_INFO), and when the segments arrived that a read returns (SO_TIMESTAMPNS). What the prober itself was late is taken out
+// of the times and told as Hop.Lag, where that is true: not if a SYN was lost, the wall clock was set, or segments came out of
+// order. Elsewhere, and with HTTP/3, the times are those of the prober's own monotonic clock.
+//
+// It speaks HTTP/1.1 (and understands an HTTP/1.0 answer), HTTP/2 and HTTP/3. It keeps no cookies; when to probe, and what
+// becomes of a Result, is left to others.
 package probe
 
 import (
@@ -19,7 +25,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
+
 	"time"
 )
 
@@ -51,7 +57,21 @@ type Field struct {
 	Name, Value string
 }
 
-// Target says what to probe and what is expected of it.
+// Version is the version of HTTP that a probe speaks.
+type Version uint8
+
+const (
+	// HTTP1 is HTTP/1.1.
+	HTTP1 Version = iota
+	// HTTP2 is HTTP/2: over https as TLS agrees on it, and over plain http without asking beforehand.
+	HTTP2
+	// HTTP3 is HTTP/3, over QUIC; a redirect to plain http is followed in HTTP/1.1.
+	HTTP3
+	// AnyVersion is HTTP/2 where TLS agrees on it, else HTTP/1.1.
+	AnyVersion
+)
+
+// Target says what to probe and what is expected of it. Files that it names are read again when they have changed.
 type Target struct {
 	URL *url.URL // http or https; a user in it is sent as basic authorization
 
@@ -63,35 +83,111 @@ type Target struct {
 	Header    []Field
 	UserAgent string
 	Body      []byte
+	BodyFile  string // a file that holds the body
+	// User and the one line of PasswordFile are sent as basic authorization, that of TokenFile as a bearer token. They go
+	// where Authorization goes.
+	User                    string
+	PasswordFile, TokenFile string
+	// Compression asks for gzip. Sizes remain those on the wire; what is expected of the body is looked for in what is decoded.
+	Compression bool
+	Version     Version
+	// Reuse keeps the connection for the next probe, until Close. A probe that finds it ended, or that the server has said
+	// something on it meanwhile, uses a new one, before it has sent anything.
+	Reuse bool
 
-	Timeout      time.Duration // of the whole probe, redirects included
-	MaxRedirects int           // how many to follow; with 0 a redirect is the answer
-	MaxBody      int64         // bytes; a longer body ends the probe with OutcomeBody
+	Timeout        time.Duration // of the whole probe, redirects included
+	ConnectTimeout time.Duration // as curl's: of each hop until its connection is ready, name and handshake included; 0 is Timeout
+	MaxBody        int64         // bytes; a longer body ends the probe with OutcomeBody
+
+	MaxRedirects int  // how many to follow; with 0 a redirect is the answer
+	SameHost     bool // a redirect to another host ends the probe with OutcomeRedirect
+	NoDowngrade  bool // likewise one from https to http
 
 	Family   Family
+	Address  netip.Addr     // to connect to on the target's own host, which is not looked up then
 	Resolver netip.AddrPort // the DNS server to ask, else the system's; /etc/hosts is read before either
+	Line     Line
+	// Proxy is an http or socks5 proxy. A user in it is sent to it, with the password beside it or the one line of
+	// ProxyPasswordFile. It looks up the target's name; the phases dns and tcp are then of the proxy. None is taken from the
+	// environment.
+	Proxy             *url.URL
+	ProxyPasswordFile string
 
 	RootCAs            *x509.CertPool // the system's if nil
 	ServerName         string         // for SNI and verification on the target's own host, in place of its name
 	InsecureSkipVerify bool           // certificates are reported and not judged
+	MinTLS             uint16         // the least version of TLS, 1.2 if 0
+	// PostQuantum offers hybrid key exchange with ML-KEM as well, as browsers do: that makes a second packet of the first
+	// message, and costs both sides processor time. Without it the handshake is the one that curl makes with OpenSSL 3.0.
+	PostQuantum bool
+	// CertFile and KeyFile are the client's certificate and key in PEM, shown to every server that asks.
+	CertFile, KeyFile string
 
 	Expect Expectation
 }
 
-// Prober probes one target. It is immutable and may be run by several goroutines at once.
+// Prober probes one target. It may be run by several goroutines at once.
 type Prober struct {
-	target Target
-	first  *request
+	target      Target
+	first       *request
+	proxy       *proxy
+	files       files
+	static      secrets // if no file says otherwise
+	certificate *certificate
+	verdicts    verdicts
+	kept        keeper
 }
 
 // New checks the target and prepares what its probes have in common. Nothing of t is referred to afterwards but the pool
-// of certificates.
+// of certificates and the files that it names, which must be there now.
 func New(t Target) (*Prober, error) {
 	if t.URL == nil {
 		return nil, errors.New("target has no url")
 	}
+	t.own()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	p := &Prober{target: t, files: t.files()}
+	if t.Proxy != nil {
+		proxy, err := newProxy(t.Proxy)
+		if err != nil {
+			return nil, fmt.Errorf("proxy: %w", err)
+		}
+		p.proxy = proxy
+	}
+	var err error
+	if p.static, err = p.readSecrets(); err != nil {
+		return nil, err
+	}
+	first, err := p.request(p.target.URL, t.Method, p.static.body, &p.static)
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrURL, CleanURL(t.URL), err)
+	}
+	p.first = first
+	if t.CertFile != "" {
+		p.certificate = newCertificate(t.CertFile, t.KeyFile)
+		if _, err := p.certificate.load(); err != nil {
+			return nil, err
+		}
+	}
+	if t.RootCAs == nil && !t.InsecureSkipVerify {
+		// Reading the system's certificates takes tens of milliseconds, once; they must not be part of a measured handshake.
+		if _, err := x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("system's root certificates: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// own replaces what the target shares with its maker by copies, and what it leaves open by the defaults.
+func (t *Target) own() {
 	u := *t.URL
 	t.URL = &u
+	if t.Proxy != nil {
+		proxy := *t.Proxy
+		t.Proxy = &proxy
+	}
 	t.Header = slices.Clone(t.Header)
 	t.Body = slices.Clone(t.Body)
 	t.Expect = t.Expect.clone()
@@ -107,53 +203,21 @@ func New(t Target) (*Prober, error) {
 	if t.MaxBody == 0 {
 		t.MaxBody = DefaultMaxBody
 	}
-	if err := t.check(); err != nil {
-		return nil, err
+	if t.Expect.BodyLimit == 0 {
+		t.Expect.BodyLimit = DefaultBodyLimit
 	}
-	p := &Prober{target: t}
-	first, err := p.request(t.URL, t.Method, t.Body)
-	if err != nil {
-		return nil, fmt.Errorf("%w %s: %w", ErrURL, CleanURL(t.URL), err)
+	t.Line.Source = t.Line.Source.Unmap()
+	t.Address = t.Address.Unmap()
+	if t.Family == AnyFamily && t.Line.Source.Is4() {
+		t.Family = IPv4
 	}
-	p.first = first
-	if t.RootCAs == nil && !t.InsecureSkipVerify {
-		// Reading the system's certificates takes tens of milliseconds, once; they must not be part of a measured handshake.
-		if _, err := x509.SystemCertPool(); err != nil {
-			return nil, fmt.Errorf("system's root certificates: %w", err)
-		}
+	if t.Family == AnyFamily && t.Line.Source.Is6() {
+		t.Family = IPv6
 	}
-	return p, nil
 }
+
+// Close ends the connections that Reuse has kept. Probes may go on, with new ones.
+func (p *Prober) Close() { p.kept.close() }
 
 // URL is the target's, fit for output: see CleanURL.
 func (p *Prober) URL() string { return p.first.clean }
-
-func (t *Target) check() error {
-	switch {
-	case t.Timeout < 0:
-		return fmt.Errorf("timeout %v is negative", t.Timeout)
-	case t.MaxBody < 0:
-		return fmt.Errorf("limit of the body %d is negative", t.MaxBody)
-	case t.MaxRedirects < 0:
-		return fmt.Errorf("number of redirects %d is negative", t.MaxRedirects)
-	case t.Family != AnyFamily && t.Family != IPv4 && t.Family != IPv6:
-		return fmt.Errorf("address family %d is neither 4 nor 6", t.Family)
-	case !isToken(t.Method):
-		return fmt.Errorf("method %q is not a token", t.Method)
-	case t.Method == "HEAD" && t.Expect.BodyContains != "":
-		return errors.New("answer to HEAD has no body that could contain anything")
-	case !isFieldValue(t.UserAgent):
-		return errors.New("user agent has a control character")
-	}
-	for _, f := range t.Header {
-		switch {
-		case !isToken(f.Name):
-			return fmt.Errorf("header name %q is not a token", f.Name)
-		case !isFieldValue(f.Value):
-			return fmt.Errorf("value of header %s has a control character", f.Name)
-		case strings.EqualFold(f.Name, "Content-Length"), strings.EqualFold(f.Name, "Transfer-Encoding"):
-			return fmt.Errorf("header %s is set by the probe itself", f.Name)
-		}
-	}
-	return t.Expect.check()
-}

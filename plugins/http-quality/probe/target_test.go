@@ -51,7 +51,7 @@ func TestTargetsThatCanNotBeProbedAreRefused(t *testing.T) {
 		{Target{URL: good, MaxRedirects: -1}, "redirects"},
 		{Target{URL: good, Family: 5}, "family 5"},
 		{Target{URL: good, Method: "GET /x"}, "method"},
-		{Target{URL: good, Method: "HEAD", Expect: Expectation{BodyContains: "x"}}, "no body"},
+		{Target{URL: good, Method: "HEAD", Expect: Expectation{BodyContains: "x"}}, "has no body"},
 		{Target{URL: good, UserAgent: "a\nb"}, "user agent"},
 		{Target{URL: good, Header: []Field{{"", "b"}}}, "header name"},
 		{Target{URL: good, Header: []Field{{"a:b", "c"}}}, "header name"},
