@@ -55,6 +55,7 @@ var measurement = sdk.Measurement{
 		{Name: "failed_expectations", Type: "string", Doc: "which expectations failed, separated by commas"},
 		{Name: "error", Type: "string", Doc: "what went wrong, in words"},
 		{Name: "attempt", Type: "int", Doc: "1 for the first try of a probe"},
+		{Name: "vantage_ok", Type: "bool", Doc: "the vantage point itself was well; only with a block self_check"},
 	},
 }
 
@@ -68,7 +69,7 @@ func (t *target) point(r *probe.Result) *sdk.Point {
 	if r.Outcome == probe.OutcomeOK {
 		up = 1
 	}
-	p.String("outcome", string(r.Outcome)).Bool("available", up == 1).Int("up", up).Int("attempt", 1)
+	p.String("outcome", string(r.Outcome)).Bool("available", up == 1).Int("up", up)
 	if r.Err != nil {
 		p.String("error", r.Err.Error())
 	}
