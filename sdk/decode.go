@@ -6,7 +6,21 @@ import (
 	"math"
 	"reflect"
 	"time"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
+
+// Decode reads what is configured for a command into a configuration struct, or a part of it into the struct of a block.
+// What is absent gets its default; from no JSON at all come the defaults alone. Nothing is validated.
+func Decode[C any](config []byte) (c C, err error) {
+	if len(config) == 0 {
+		config = []byte("{}")
+	}
+	if err := decode(config, reflect.ValueOf(&c).Elem()); err != nil {
+		return c, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return c, nil
+}
 
 // decode fills a configuration struct from the JSON that the daemon sent. The daemon has checked it against the
 // schema, so an error here means that the two do not agree on the protocol.
@@ -21,7 +35,13 @@ func decode(data []byte, into reflect.Value) error {
 	}
 	for _, f := range fields {
 		raw, ok := object[f.name]
-		if !ok || string(raw) == "null" {
+		if !ok {
+			// The daemon fills defaults in. Only what did not come from it lacks them.
+			if raw, err = defaultOf(f); err != nil {
+				return fmt.Errorf("the default of %s: %w", f.name, err)
+			}
+		}
+		if raw == nil || string(raw) == "null" {
 			continue
 		}
 		if err := decodeValue(raw, into.Field(f.index)); err != nil {
@@ -29,6 +49,23 @@ func decode(data []byte, into reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// defaultOf is the default of an attribute as JSON; nil if it has none.
+func defaultOf(f field) (json.RawMessage, error) {
+	text, ok := f.tag.Lookup("default")
+	if !ok {
+		return nil, nil
+	}
+	typ, err := typeOf(f.typ)
+	if err != nil {
+		return nil, err
+	}
+	value, err := wire.ParseText(typ, text)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
 }
 
 func decodeValue(raw json.RawMessage, into reflect.Value) error {

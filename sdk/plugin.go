@@ -55,6 +55,22 @@ type Streamer interface {
 	Stream(ctx context.Context, out Stream) error
 }
 
+// Scheduler is a Streamer with a schedule of its own. What it says of its ticks is shown and stored as that of a Collector
+// is.
+type Scheduler interface {
+	Streamer
+	// Ticks is called every few seconds while Stream runs, and must not wait.
+	Ticks() Ticks
+}
+
+// Ticks counts what a schedule has done since the plugin began.
+type Ticks struct {
+	// Last is when the last one began.
+	Last time.Time
+	// Started were begun when they were due; Skipped could not be.
+	Started, Skipped uint64
+}
+
 // Stream takes the points of a Streamer.
 type Stream interface {
 	// Emit sends the point on its way. A point without a time gets that of the call. While the daemon can not take points,
@@ -91,7 +107,8 @@ type Call struct {
 	Args           []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Config is the configuration of the instance for which the command was called, as JSON; nil if for none.
+	// Config is the configuration of the instance for which the command was called, as JSON; nil if for none. Decode reads
+	// it.
 	Config []byte
 }
 

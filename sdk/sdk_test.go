@@ -127,6 +127,45 @@ func TestDecodesTheConfigurationThatTheDaemonSends(t *testing.T) {
 	}
 }
 
+func TestWhatIsAbsentFromACommandsConfigurationGetsItsDefault(t *testing.T) {
+	got, err := Decode[testConfig]([]byte(`{"ratio":0.5,"target":[{"name":"a","expect":{}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Workers != 4 || got.Ratio != 0.5 || got.Targets[0].Slow != 2*time.Second || !slices.Equal(got.Targets[0].Expect.Status, []string{"2xx"}) {
+		t.Errorf("got %+v", got)
+	}
+	target, err := Decode[testTarget](nil)
+	if err != nil || target.Slow != 2*time.Second || target.Expect != nil || target.Labels != nil {
+		t.Errorf("got %+v, %v", target, err)
+	}
+	if _, err := Decode[testTarget]([]byte(`{"slow":true}`)); err == nil || !strings.Contains(err.Error(), "slow") {
+		t.Errorf("error %v does not name the place", err)
+	}
+}
+
+// scheduled is a streamer with a schedule of its own.
+type scheduled Ticks
+
+func (scheduled) Stream(ctx context.Context, _ Stream) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (s scheduled) Ticks() Ticks { return Ticks(s) }
+
+func TestABeatSaysWhatAStreamersOwnScheduleHasDone(t *testing.T) {
+	last := time.Unix(5, 6)
+	s := session{out: newOutbox(1 << 20), streamer: scheduled{Last: last, Started: 7, Skipped: 8}}
+	if b := s.beat(); b.LastTick != last.UnixNano() || b.Ticks != 7 || b.SkippedTicks != 8 {
+		t.Errorf("the beat is %v", b)
+	}
+	s.streamer = scheduled{}
+	if b := s.beat(); b.LastTick != 0 {
+		t.Errorf("before the first tick the beat is %v", b)
+	}
+}
+
 func TestPointsAreEncodedAsTheContractSays(t *testing.T) {
 	when := time.Unix(0, 1_700_000_000_123_456_789)
 	p := NewPoint("m").Tag("a", "b").Float("f", math.Pi).Int("i", -5).Uint("u", 7).Bool("t", true).String("s", "电").Seconds("d", 1500*time.Millisecond).Update()

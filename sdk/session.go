@@ -153,13 +153,21 @@ func (s *session) sendDue(drained bool) (wait time.Duration, err error) {
 	return 0, nil
 }
 
-func (s *session) sendBeat() error {
+// beat is what the session has to say of itself.
+func (s *session) beat() *wire.Beat {
 	points, dropped := s.out.counts()
 	beat := &wire.Beat{Points: points, DroppedPoints: dropped}
+	if ticks := ticksOf(s.streamer); !ticks.Last.IsZero() {
+		beat.LastTick, beat.Ticks, beat.SkippedTicks = ticks.Last.UnixNano(), ticks.Started, ticks.Skipped
+	}
 	if s.ticker != nil {
 		beat.LastTick, beat.Ticks, beat.SkippedTicks = s.ticker.last.Load(), s.ticker.ticks.Load(), s.ticker.skipped.Load()
 	}
-	encodedBeat, err := proto.Marshal(beat)
+	return beat
+}
+
+func (s *session) sendBeat() error {
+	encodedBeat, err := proto.Marshal(s.beat())
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,14 @@ func (e openEmitter) Emit(p *Point) {
 // Flush implements Stream.
 func (e openEmitter) Flush(ctx context.Context) error { return e.out.flush(ctx) }
 
+// ticksOf is what a streamer says of its schedule; nothing if it has none of its own.
+func ticksOf(s Streamer) Ticks {
+	if scheduler, ok := s.(Scheduler); ok {
+		return scheduler.Ticks()
+	}
+	return Ticks{}
+}
+
 // stream runs the streamer and turns its panic into an error.
 func stream(ctx context.Context, s Streamer, out *outbox) (err error) {
 	defer func() {

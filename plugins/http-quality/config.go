@@ -19,19 +19,23 @@ import (
 )
 
 type config struct {
-	Concurrency int            `hcl:"concurrency" default:"64" min:"1" doc:"How many probes may run at the same time."`
-	Targets     []targetConfig `hcl:"target,block" doc:"A site to probe."`
+	Concurrency int              `hcl:"concurrency" default:"2000" min:"1" doc:"How many probes may be under way at the same time, those that hang included. What finds no place waits, and is skipped and counted when its next start is due."`
+	SelfCheck   *selfCheckConfig `hcl:"self_check,block" doc:"Find out whether the vantage point itself is cut off: points then have vantage_ok = false. It takes two failures at once of all references, and two good checks to be well again."`
+	Targets     []targetConfig   `hcl:"target,block" doc:"A site to probe."`
 }
 
 type targetConfig struct {
-	Name     string            `hcl:"name,label"`
-	URL      string            `hcl:"url" doc:"http or https address. A user in it is sent as basic authorization and never shown."`
-	App      string            `hcl:"app,optional" doc:"The business that the site belongs to."`
-	Labels   map[string]string `hcl:"labels,optional" doc:"Further tags of the target's points, such as line or region."`
-	Method   string            `hcl:"method" default:"GET" doc:"Request method."`
-	Headers  map[string]string `hcl:"headers,optional" doc:"Request headers."`
-	Body     string            `hcl:"body,optional" doc:"Request body."`
-	BodyFile sdk.Path          `hcl:"body_file,optional" doc:"A file that holds the request body. As all files but ca_file, it is read again when it has changed."`
+	Name       string            `hcl:"name,label"`
+	URL        string            `hcl:"url" doc:"http or https address. A user in it is sent as basic authorization and never shown."`
+	App        string            `hcl:"app,optional" doc:"The business that the site belongs to."`
+	Labels     map[string]string `hcl:"labels,optional" doc:"Further tags of the target's points, such as line or region."`
+	Interval   time.Duration     `hcl:"interval,optional" min:"100ms" doc:"How often it is probed; by default the interval of the plugin block."`
+	Retries    int               `hcl:"retries" default:"0" min:"0" max:"10" doc:"How often a probe that failed is tried again, as far as that can end before the next one is due. Each try makes a point of its own, with its number as attempt."`
+	RetryDelay time.Duration     `hcl:"retry_delay" default:"1s" min:"0s" doc:"How long after a failure it is tried again."`
+	Method     string            `hcl:"method" default:"GET" doc:"Request method."`
+	Headers    map[string]string `hcl:"headers,optional" doc:"Request headers."`
+	Body       string            `hcl:"body,optional" doc:"Request body."`
+	BodyFile   sdk.Path          `hcl:"body_file,optional" doc:"A file that holds the request body. As all files but ca_file, it is read again when it has changed."`
 
 	User            string   `hcl:"user,optional" doc:"User of basic authorization, with password_file."`
 	PasswordFile    sdk.Path `hcl:"password_file,optional" doc:"A file whose one line is the password of user."`
@@ -76,6 +80,9 @@ type target struct {
 	tags   [][2]string
 	// matches says that the target expects something of the body, and hops that it wants a point for each.
 	matches, hops bool
+
+	interval, timeout, retryDelay time.Duration
+	retries                       int
 }
 
 var (
@@ -126,7 +133,8 @@ func (c *targetConfig) targets() ([]*target, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := &target{prober: prober, matches: c.Expect.ofBody(), hops: c.Hops}
+		t := &target{prober: prober, matches: c.Expect.ofBody(), hops: c.Hops,
+			interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
 		t.tags = [][2]string{{"target", c.Name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
 		if family != probe.AnyFamily {
 			t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/sdktest"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -37,26 +39,75 @@ func targetAt(name, url string) targetConfig {
 		HTTPVersion: "1.1", Redirects: "follow", AllowDowngrade: true, MinTLSVersion: "1.2"}
 }
 
-func mustCollector(t *testing.T, concurrency int, targets ...targetConfig) *collector {
+// streaming is a watch under way.
+type streaming struct {
+	*watch
+	out   recorder
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// recorder is a stream whose points nobody waits for.
+type recorder struct{ sdktest.Recorder }
+
+// Flush implements sdk.Stream.
+func (*recorder) Flush(context.Context) error { return nil }
+
+// startWatching runs a plugin whose block has an interval of 100 ms, and defaults but for what is given.
+func startWatching(t *testing.T, c config) *streaming {
 	t.Helper()
-	c, err := newCollector(config{Concurrency: concurrency, Targets: targets}, sdk.Env{})
+	if c.Concurrency == 0 {
+		c.Concurrency = 100
+	}
+	w, err := newWatch(c, sdk.Env{Interval: 100 * time.Millisecond, Logger: hclog.NewNullLogger(), StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	ctx, stop := context.WithCancel(context.Background())
+	s := &streaming{watch: w, stop: stop, ended: make(chan error, 1)}
+	go func() { s.ended <- w.Stream(ctx, &s.out) }()
+	t.Cleanup(func() { s.end(t) })
+	return s
 }
 
-// collect probes each target once.
+// end stops it and waits for its end.
+func (s *streaming) end(t *testing.T) {
+	t.Helper()
+	s.stop()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			t.Error(err)
+		}
+		s.ended <- nil
+	case <-time.After(patience):
+		t.Fatal("Stream did not return")
+	}
+}
+
+// of are the points of a target so far.
+func (s *streaming) of(t *testing.T, name string) []*wire.Point {
+	t.Helper()
+	var points []*wire.Point
+	for _, p := range s.out.Points() {
+		if tagsOf(t, p)["target"] == name {
+			points = append(points, p)
+		}
+	}
+	return points
+}
+
+// collect probes the targets, and returns the first point of each.
 func collect(t *testing.T, targets ...targetConfig) []*wire.Point {
 	t.Helper()
-	var out sdktest.Recorder
-	if err := mustCollector(t, 8, targets...).Collect(context.Background(), &out); err != nil {
-		t.Fatal(err)
+	s := startWatching(t, config{Targets: targets})
+	var points []*wire.Point
+	for _, target := range targets {
+		waitFor(t, "a point of "+target.Name, func() bool { return len(s.of(t, target.Name)) > 0 })
+		points = append(points, s.of(t, target.Name)[0])
 	}
-	if len(out.Points()) != len(targets) {
-		t.Fatalf("%d targets made %d points", len(targets), len(out.Points()))
-	}
-	return out.Points()
+	s.end(t)
+	return points
 }
 
 // values are the fields of a point: float64, int64, bool and string.

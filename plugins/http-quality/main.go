@@ -12,6 +12,6 @@ func main() {
 		Version:      version,
 		Doc:          "Probes web sites and measures every phase of each request as curl does.",
 		Measurements: measurements,
-		New:          sdk.New(newCollector),
+		New:          sdk.New(newWatch),
 	})
 }

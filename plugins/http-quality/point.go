@@ -59,6 +59,7 @@ var measurement = sdk.Measurement{
 		{Name: "attempt", Type: "int", Doc: "1 for the first try of a probe"},
 		{Name: "lag", Type: "float", Unit: "s", Doc: "by how much the prober itself was late, which is taken out of all times: distrust a point with a large one; absent where the kernel does not tell"},
 		{Name: "retrans", Type: "int", Doc: "TCP segments that had to be sent again, of all hops; absent where the kernel does not tell"},
+		{Name: "vantage_ok", Type: "bool", Doc: "the vantage point itself was well; only with a block self_check"},
 	},
 }
 
@@ -100,7 +101,7 @@ func (t *target) point(r *probe.Result) *sdk.Point {
 	if r.Outcome == probe.OutcomeOK {
 		up = 1
 	}
-	p.String("outcome", string(r.Outcome)).Bool("available", up == 1).Int("up", up).Int("attempt", 1)
+	p.String("outcome", string(r.Outcome)).Bool("available", up == 1).Int("up", up)
 	if r.Err != nil {
 		p.String("error", r.Err.Error())
 	}

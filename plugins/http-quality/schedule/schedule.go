@@ -1,0 +1,228 @@
+// Package schedule starts many tasks again and again, each at its own interval.
+//
+// A task starts at fixed moments of the wall clock: its phase within the interval comes from a hash of its name, so it is the
+// same after a restart, and on every machine. The moments do not drift, and the clock's steps are followed. Phases are whole
+// multiples of a quantum, so that about eight tasks start together: waking up for every one of them costs a multiple of the
+// processor's time.
+//
+// A run has a goroutine of its own, and only while it runs. So one that hangs delays no other, and a task never runs twice at
+// once: a start that falls due while its task still runs is skipped and counted, never made up for. When as many run as
+// may, what is due waits for a place, the longest due first; what waits until its next start is due is skipped, too.
+//
+// What a task does, and for how long it may, is left to it.
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Task is what is started again and again. Its key tells it from others.
+type Task struct {
+	Key string
+	// Name gives the phase: tasks of one name and interval start together.
+	Name     string
+	Interval time.Duration
+	// Run does it. due is by the wall clock: when it had to start, or when it did if that is later by more than a
+	// quantum may be. ctx ends when the schedule does.
+	Run func(ctx context.Context, due time.Time)
+}
+
+// Stats counts what was done since the schedule began.
+type Stats struct {
+	Last time.Time // start of the last run
+	// Started were begun; Overrun were skipped because the task still ran, and Crowded because too many others did.
+	Started, Overrun, Crowded uint64
+	Running                   int
+}
+
+// Schedule starts tasks. Set may be called at any time.
+type Schedule struct {
+	limit  int
+	logger hclog.Logger
+	wall   func() time.Time
+
+	// changed gets a value when the next start may have become another, or a place free.
+	changed chan struct{}
+
+	mu      sync.Mutex
+	entries map[string]*entry
+	due     heap
+	waiting queue
+	stats   Stats
+	clock   clock
+}
+
+// New makes a schedule of which at most limit tasks run at once.
+func New(limit int, logger hclog.Logger) *Schedule {
+	s := &Schedule{limit: limit, logger: logger, wall: time.Now, changed: make(chan struct{}, 1), entries: map[string]*entry{}}
+	s.clock.set(time.Now(), s.wall())
+	return s
+}
+
+// Set replaces the tasks. One that was there before, with the same name and interval, keeps its phase, and a run that is under
+// way goes on; of a task that is gone the run under way is the last.
+func (s *Schedule) Set(tasks []Task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	q := quantum(tasks)
+	old := s.entries
+	s.entries = make(map[string]*entry, len(tasks))
+	s.due = make(heap, 0, len(tasks))
+	for _, t := range tasks {
+		e, known := old[t.Key]
+		delete(old, t.Key)
+		same := known && e.Name == t.Name && e.Interval == t.Interval
+		if !known {
+			e = &entry{}
+		}
+		e.Task = t
+		if !same {
+			e.phase = phase(t.Name, t.Interval, q)
+			s.waiting.remove(e)
+			e.next = s.clock.after(now, e.Interval, e.phase)
+		}
+		s.entries[t.Key] = e
+		s.due = append(s.due, e)
+	}
+	s.due.order()
+	for _, e := range old {
+		s.waiting.remove(e)
+	}
+	s.wake()
+}
+
+// Stats returns what was done so far.
+func (s *Schedule) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Run starts tasks until ctx ends and all runs have returned.
+func (s *Schedule) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	report := time.NewTicker(reportInterval)
+	defer report.Stop()
+	var reported Stats
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.changed:
+		case <-report.C:
+			reported = s.report(reported)
+		}
+		timer.Reset(s.startDue(ctx, &running))
+	}
+}
+
+// idle is how long the schedule sleeps at most: so the clock's steps are noticed.
+const idle = 10 * time.Second
+
+// startDue starts what is due, and returns how long it is until the next start.
+func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if step := s.clock.follow(now, s.wall()); step != 0 {
+		s.logger.Warn("the clock was set: all starts move with it", "by", step.String())
+		for _, e := range s.entries {
+			e.next = s.clock.after(now, e.Interval, e.phase)
+		}
+		s.due.order()
+	}
+	// What has waited goes before what has just become due.
+	for s.stats.Running < s.limit && len(s.waiting) > 0 {
+		s.start(ctx, running, s.waiting.take(), now)
+	}
+	for len(s.due) > 0 && !s.due[0].next.After(now) {
+		e := s.due[0]
+		due := e.next
+		// Starts that went by while this process stood still are skipped.
+		missed := uint64(now.Sub(due) / e.Interval)
+		due = due.Add(time.Duration(missed) * e.Interval)
+		e.next = due.Add(e.Interval)
+		s.due.fix()
+		if now.Sub(due) > longestQuantum {
+			due = now
+		}
+		if e.waits {
+			s.stats.Crowded += missed + 1
+			continue
+		}
+		s.stats.Overrun += missed
+		switch {
+		case e.runs:
+			s.stats.Overrun++
+		case s.stats.Running < s.limit:
+			s.start(ctx, running, e, due)
+		default:
+			s.waiting.add(e)
+		}
+	}
+	if len(s.due) == 0 {
+		return idle
+	}
+	return min(idle, s.due[0].next.Sub(now))
+}
+
+func (s *Schedule) start(ctx context.Context, running *sync.WaitGroup, e *entry, due time.Time) {
+	e.runs = true
+	s.stats.Running++
+	s.stats.Started++
+	s.stats.Last = s.clock.wallOf(due)
+	run, key, at := e.Run, e.Key, s.stats.Last
+	running.Go(func() {
+		defer s.ended(e)
+		defer func() {
+			// One bad run does not cost the others.
+			if r := recover(); r != nil {
+				s.logger.Error("panic", "task", key, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			}
+		}()
+		run(ctx, at)
+	})
+}
+
+func (s *Schedule) ended(e *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.runs = false
+	s.stats.Running--
+	if len(s.waiting) > 0 {
+		s.wake()
+	}
+}
+
+func (s *Schedule) wake() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// reportInterval is how often skipped starts are logged.
+const reportInterval = time.Minute
+
+// report logs what was skipped since the last report.
+func (s *Schedule) report(before Stats) Stats {
+	now := s.Stats()
+	if n := now.Overrun - before.Overrun; n > 0 {
+		s.logger.Warn("skipped starts, because the run before took longer than the interval", "skipped", n)
+	}
+	if n := now.Crowded - before.Crowded; n > 0 {
+		s.logger.Warn("skipped starts, because too many run at once: raise concurrency", "skipped", n, "concurrency", s.limit)
+	}
+	return now
+}
