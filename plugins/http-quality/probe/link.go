@@ -52,16 +52,9 @@ func (r *run) describe(l *link) {
 	l.secured.describe(&r.hop)
 }
 
-// leave keeps the connection for the next probe, or takes leave of it. The sockets of the hop are closed after it.
-func (r *run) leave(l *link, well bool) {
-	if !well {
-		return
-	}
-	if r.target.Reuse && !l.spent() && r.sockets.release(l.socket) {
-		r.kept.put(l)
-		return
-	}
-	l.farewell()
+// keeps tells whether the connection is to be kept for the next probe. Then it is no longer among those of this one.
+func (r *run) keeps(l *link) bool {
+	return r.target.Reuse && !l.spent() && r.sockets.release(l.socket)
 }
 
 // open returns a new connection that is ready for the request, within the time for connecting. If it fails the link that it

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // httpProxy connects where it is told to, and passes plain requests on, for who brings the authorization, if one is set.
@@ -101,4 +103,84 @@ func socksProxy(t *testing.T, user, password string) netip.AddrPort {
 			return err
 		})
 	})
+}
+
+func TestBadProxiesHaveTheRightOutcomeAndPhase(t *testing.T) {
+	ca := newAuthority(t)
+	plain := says(t, okAnswer)
+	secure := secureServer(t, serverConfig(t, ca, nil), func(conn net.Conn) { readRequest(conn); io.WriteString(conn, okAnswer) })
+	answering := func(text string) func(net.Conn) {
+		return func(conn net.Conn) { readRequest(conn); io.WriteString(conn, text) }
+	}
+	const short = 600 * time.Millisecond
+	for _, c := range []struct {
+		name    string
+		scheme  string
+		target  string
+		serve   func(net.Conn)
+		timeout time.Duration
+		outcome Outcome
+		ended   Phase
+		text    string
+	}{
+		{"says nothing", "http", "https", drain, short, OutcomeTimeout, PhaseTLS, "no answer within 600ms: shaking hands"},
+		{"closes", "http", "https", func(conn net.Conn) { readRequest(conn) }, 0, OutcomeConnect, PhaseTLS, "waiting for the proxy: connection closed"},
+		{"resets", "http", "https", func(conn net.Conn) { readRequest(conn); reset(conn) }, 0, OutcomeConnect, PhaseTLS, "waiting for the proxy: connection reset"},
+		{"refuses", "http", "https", answering("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), 0, OutcomeConnect, PhaseTLS, "status 403"},
+		{"redirects", "http", "https", answering("HTTP/1.1 302 No\r\nLocation: http://x/\r\nContent-Length: 0\r\n\r\n"), 0, OutcomeConnect, PhaseTLS, "status 302"},
+		{"is none", "http", "https", answering("SSH-2.0-x\r\n"), 0, OutcomeConnect, PhaseTLS, "not HTTP/1"},
+		{"half a header", "http", "https", answering("HTTP/1.1 200 OK\r\nA: b"), 0, OutcomeConnect, PhaseTLS, "within the header"},
+		{"endless header", "http", "https", answering("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 100000)), 0, OutcomeConnect, PhaseTLS, "more than 262144 bytes"},
+		{"says too much", "http", "https", answering("HTTP/1.1 200 OK\r\n\r\nhello"), 0, OutcomeConnect, PhaseTLS, "more than it was asked"},
+		{"connects and closes", "http", "https", answering("HTTP/1.1 200 OK\r\n\r\n"), 0, OutcomeTLS, PhaseTLS, "connection closed"},
+		{"socks that says nothing", "socks5", "http", drain, short, OutcomeTimeout, PhaseRequest, "no answer within 600ms: sending the request"},
+		{"socks that closes", "socks5", "http", func(conn net.Conn) { conn.Read(make([]byte, 3)) }, 0, OutcomeConnect, PhaseRequest, "asking the proxy for 127.0.0.1:"},
+		{"socks that is none", "socks5", "https", func(conn net.Conn) { conn.Read(make([]byte, 3)); io.WriteString(conn, "HTTP/1.1 400 Bad\r\n\r\n") }, 0, OutcomeConnect, PhaseTLS, "asking the proxy for 127.0.0.1:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			leavesNothing(t)
+			proxy := parseURL(t, c.scheme+"://alice:hunter2@"+listen(t, "127.0.0.1:0", c.serve).String())
+			address := map[string]string{"http": "http://" + plain.String(), "https": "https://" + secure.String()}[c.target]
+			res := runTarget(t, Target{URL: parseURL(t, address), RootCAs: ca.pool, Proxy: proxy, Timeout: c.timeout})
+			wantOutcome(t, res, c.outcome, c.ended, c.text)
+			h := res.Last()
+			if !h.Connected.Reached || h.Secured.Reached || h.Pretransfer.Reached || h.Status != 0 || h.RemoteIP != plain.Addr() {
+				t.Errorf("%+v", h)
+			}
+			if strings.Contains(fmt.Sprintf("%v %+v", res.Err, res), "hunter2") {
+				t.Errorf("the proxy's password is told: %+v", res)
+			}
+		})
+	}
+	t.Run("is not there", func(t *testing.T) {
+		leavesNothing(t)
+		res := runTarget(t, Target{URL: parseURL(t, "http://"+plain.String()), Proxy: parseURL(t, "http://alice:hunter2@127.0.0.1:1")})
+		wantOutcome(t, res, OutcomeConnect, PhaseTCP, "connecting to proxy 127.0.0.1:1: connection refused")
+	})
+	t.Run("has no name", func(t *testing.T) {
+		leavesNothing(t)
+		res := runTarget(t, Target{URL: parseURL(t, "http://"+plain.String()), Proxy: parseURL(t, "http://alice:hunter2@nobody.invalid"),
+			Resolver: dnsServer(t, nil)})
+		wantOutcome(t, res, OutcomeDNS, PhaseDNS, "looking up nobody.invalid: no such host")
+	})
+}
+
+// The target's name is looked up by the proxy, and the proxy's by the prober.
+func TestProxyLooksTheTargetUp(t *testing.T) {
+	leavesNothing(t)
+	asked := make(chan string, 2)
+	for _, c := range []struct{ scheme, url, want string }{
+		{"http", "http://shop.vedette.test:81/a", "GET http://shop.vedette.test:81/a HTTP/1.1"},
+		{"http", "https://shop.vedette.test/a", "CONNECT shop.vedette.test:443 HTTP/1.1"},
+		{"http", "https://[::1]:8443/a", "CONNECT [::1]:8443 HTTP/1.1"},
+	} {
+		at := server(t, func(head string) []byte {
+			asked <- strings.SplitN(head, "\r\n", 2)[0]
+			return []byte("HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n")
+		})
+		runTarget(t, Target{URL: parseURL(t, c.url), Proxy: parseURL(t, c.scheme+"://"+at.String())})
+		if got := <-asked; got != c.want {
+			t.Errorf("the proxy is asked %q, want %q", got, c.want)
+		}
+	}
 }

@@ -95,11 +95,15 @@ func (r *run) do(q *request) *Error {
 	r.hop.Total = time.Since(r.hopStart)
 	r.hop.Ended = r.phase
 	r.hop.HeaderSize += r.answer.headerSize
-	if l != nil {
-		r.leave(l, err == nil)
+	kept := l != nil && err == nil && r.keeps(l)
+	if l != nil && err == nil && !kept {
+		l.farewell()
 	}
 	r.sockets.closeHop()
 	r.correct(l, err == nil)
+	if kept {
+		r.kept.put(l) // from now on it may be another probe's
+	}
 	r.corrected += r.hop.Lag.Time
 	return err
 }
