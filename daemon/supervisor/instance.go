@@ -202,8 +202,9 @@ func (i *instance) run(ctx context.Context) {
 			phase, pause = Failed, failedRetry
 		}
 		i.ended(err)
-		i.set(phase, err.Error())
+		// Whoever sees the state finds the cause in the log.
 		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
+		i.set(phase, err.Error())
 		select {
 		case <-ctx.Done():
 		case <-i.retry:

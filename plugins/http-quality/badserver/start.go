@@ -14,6 +14,7 @@ import (
 // Start starts all servers and lists all cases. listen opens a port at the address that the origin's names have; the origin
 // itself is the caller's. All ends with the test.
 func Start(t testing.TB, a *origin.Authority, listen func() (net.Listener, error)) []Case {
+	bombed() // it takes a while, which is not the server's
 	t.Helper()
 	all, err := servers(a)
 	if err != nil {

@@ -102,15 +102,17 @@ func TestThePluginTellsBadServersForWhatTheyAre(t *testing.T) {
 	p := s.runPlugin(t, config.String())
 	pid := 0
 	descriptors := map[int]int{}
+	// Each target has a phase of its own, and some take their whole timeout: a round is over when each has one more point.
+	points := map[string]int{}
 	for round := range 3 {
-		seen := map[string]bool{}
-		for range cases {
+		for behind := true; behind; {
 			one := p.next(t)
-			if seen[one.target] {
-				t.Fatalf("%s has two points in one round", one.target)
-			}
-			seen[one.target] = true
+			points[one.target]++
 			checkCase(t, cases[one.target], one.measured)
+			behind = false
+			for name := range cases {
+				behind = behind || points[name] <= round
+			}
 		}
 		if pid == 0 {
 			pid = child(t, p.cmd.Process.Pid)
