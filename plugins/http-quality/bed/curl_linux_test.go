@@ -91,24 +91,27 @@ func TestEveryPhaseIsTheSameAsCurls(t *testing.T) {
 		name, url string
 		family    probe.Family
 		curl      []string
+		version   probe.Version
 	}{
-		{"HTTP", "http://a30.vedette.test/?wait=50ms&size=10000&pause=100ms", probe.IPv4, []string{"-4"}},
-		{"HTTP, late accept", "http://shop.vedette.test:8080/?wait=20ms&size=1000", probe.IPv4, []string{"-4"}},
-		{"HTTP, truncated DNS", "http://truncated.vedette.test/?size=1000", probe.IPv4, []string{"-4"}},
-		{"HTTP, both families, slow AAAA", "http://aaaa80-v4.vedette.test/?size=1000", probe.AnyFamily, nil},
-		{"HTTP, gzip", "http://shop.vedette.test/?size=100000&gzip=1", probe.IPv4, []string{"-4"}},
-		{"HTTP, IPv6", "http://aaaa30.vedette.test/?wait=50ms&size=10000", probe.IPv6, []string{"-6"}},
-		{"HTTPS", "https://a30-tls40.vedette.test/?wait=50ms&size=10000&pause=100ms", probe.IPv4, []string{"-4", "--http1.1"}},
+		{"HTTP", "http://a30.vedette.test/?wait=50ms&size=10000&pause=100ms", probe.IPv4, []string{"-4"}, probe.HTTP1},
+		{"HTTP, late accept", "http://shop.vedette.test:8080/?wait=20ms&size=1000", probe.IPv4, []string{"-4"}, probe.HTTP1},
+		{"HTTP, truncated DNS", "http://truncated.vedette.test/?size=1000", probe.IPv4, []string{"-4"}, probe.HTTP1},
+		{"HTTP, both families, slow AAAA", "http://aaaa80-v4.vedette.test/?size=1000", probe.AnyFamily, nil, probe.HTTP1},
+		{"HTTP, gzip", "http://shop.vedette.test/?size=100000&gzip=1", probe.IPv4, []string{"-4"}, probe.HTTP1},
+		{"HTTP, IPv6", "http://aaaa30.vedette.test/?wait=50ms&size=10000", probe.IPv6, []string{"-6"}, probe.HTTP1},
+		{"HTTPS", "https://a30-tls40.vedette.test/?wait=50ms&size=10000&pause=100ms", probe.IPv4, []string{"-4", "--http1.1"}, probe.HTTP1},
 		// Not longer than the first receive window: when the window of a longer one opens depends on how the client reads.
-		{"HTTPS, IPv6", "https://aaaa30-tls40.vedette.test/?wait=50ms&size=40000", probe.IPv6, []string{"-6", "--http1.1"}},
-		{"redirect to HTTPS", "http://a30.vedette.test/?wait=30ms&size=7&to=https%3A%2F%2Fa30-tls40.vedette.test%2F%3Fwait%3D50ms%26size%3D10000", probe.IPv4, []string{"-4", "--http1.1"}},
+		{"HTTPS, IPv6", "https://aaaa30-tls40.vedette.test/?wait=50ms&size=40000", probe.IPv6, []string{"-6", "--http1.1"}, probe.HTTP1},
+		{"redirect to HTTPS", "http://a30.vedette.test/?wait=30ms&size=7&to=https%3A%2F%2Fa30-tls40.vedette.test%2F%3Fwait%3D50ms%26size%3D10000", probe.IPv4, []string{"-4", "--http1.1"}, probe.HTTP1},
+		{"HTTP/2", "https://a30-tls40.vedette.test/?wait=50ms&size=10000&pause=100ms", probe.IPv4, []string{"-4", "--http2"}, probe.HTTP2},
+		{"HTTP/2, IPv6", "https://aaaa30-tls40.vedette.test/?wait=50ms&size=40000", probe.IPv6, []string{"-6", "--http2"}, probe.AnyVersion},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p.one(t, c.url, c.family)
+			p.one(t, c.url, c.family, c.version)
 			ours, theirs := map[string][]float64{}, map[string][]float64{}
 			var off []string
 			for n := 1; n <= mostPairs; n++ {
-				our, their := p.one(t, c.url, c.family), s.curl(t, c.url, c.curl...)
+				our, their := p.one(t, c.url, c.family, c.version), s.curl(t, c.url, c.curl...)
 				for name, want := range their.Sizes {
 					if got := our.Sizes[name]; got != want {
 						t.Fatalf("%s is %d, curl's %d", name, got, want)

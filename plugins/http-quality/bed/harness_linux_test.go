@@ -175,9 +175,9 @@ func (p *prober) do(t *testing.T, o order) report {
 }
 
 // one probes once by the engine.
-func (p *prober) one(t *testing.T, url string, family probe.Family) measured {
+func (p *prober) one(t *testing.T, url string, family probe.Family, version probe.Version) measured {
 	t.Helper()
-	r := p.do(t, order{By: "vedette", URLs: []string{url}, Family: family}).Results[0]
+	r := p.do(t, order{By: "vedette", URLs: []string{url}, Family: family, Version: version}).Results[0]
 	if r.Outcome != "ok" {
 		t.Fatalf("%s: %s: %s", url, r.Outcome, r.Error)
 	}

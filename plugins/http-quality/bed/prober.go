@@ -23,6 +23,7 @@ type order struct {
 	URLs    []string
 	CA      string // file
 	Family  probe.Family
+	Version probe.Version
 	Timeout time.Duration
 	// Settle waits until nothing is left of the probes, or says what is.
 	Settle bool
@@ -94,7 +95,9 @@ func (o *order) carryOut(t *tracer) (report, error) {
 		}
 		switch o.By {
 		case "vedette":
-			p, err := probe.New(probe.Target{URL: u, RootCAs: roots, Family: o.Family, Timeout: o.Timeout, MaxRedirects: 10, MaxBody: 1 << 20})
+			p, err := probe.New(probe.Target{
+				URL: u, RootCAs: roots, Family: o.Family, Version: o.Version, Timeout: o.Timeout, MaxRedirects: 10, MaxBody: 1 << 20,
+			})
 			if err != nil {
 				return report{}, fmt.Errorf("%s: %w", text, err)
 			}
