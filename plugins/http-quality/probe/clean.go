@@ -21,9 +21,14 @@ var secretWords = [...]string{
 	"token", "key", "secret", "pass", "pwd", "sig", "auth", "access", "session", "credential", "jwt",
 }
 
+// secretNames are names of query parameters that are secrets by themselves, but within other names are not: the codes and
+// tickets of OAuth and CAS, one-time passwords.
+var secretNames = [...]string{"code", "otp", "pin", "sid", "ticket"}
+
 // CleanURL is u without what must not be seen: without user, password and fragment, and with "xxx" for the value of each
 // query parameter whose name contains, in any case, one of token, key (but keyword), secret, pass, pwd, sig, auth, access,
-// session, credential, jwt, or whose value looks like a query or a URL with such a secret in it. It is cut at 1024 bytes.
+// session, credential, jwt, or is one of code, otp, pin, sid, ticket, or whose value looks like a query or a URL with such a
+// secret in it. It is cut at 1024 bytes.
 func CleanURL(u *url.URL) string {
 	if u == nil {
 		return ""
@@ -77,6 +82,12 @@ func isSecretName(name string) bool {
 	plain = strings.ReplaceAll(strings.ToLower(plain), "keyword", "")
 	for _, word := range secretWords {
 		if strings.Contains(plain, word) {
+			return true
+		}
+	}
+	for _, name := range secretNames {
+		// Within a value there is a whole query: see hidesSecret.
+		if plain == name || strings.HasPrefix(plain, name+"=") || strings.Contains(plain, "?"+name+"=") || strings.Contains(plain, "&"+name+"=") {
 			return true
 		}
 	}

@@ -9,18 +9,20 @@ import (
 
 func TestCleanURLHidesWhatMustNotBeSeen(t *testing.T) {
 	for in, want := range map[string]string{
-		"http://user:hunter2@shop.example:8080/a%20b?c=d#hunter2": "http://shop.example:8080/a%20b?c=d",
-		"http://hunter2@[::1]/":                                   "http://[::1]/",
-		"https://x/?token=hunter2&page=2&API_Key=hunter2":         "https://x/?token=xxx&page=2&API_Key=xxx",
-		"https://x/?X-Amz-Signature=hunter2;sessionid=hunter2":    "https://x/?X-Amz-Signature=xxx;sessionid=xxx",
-		"https://x/?%74oken=hunter2&pass%zz=hunter2":              "https://x/?%74oken=xxx&pass%zz=xxx",
-		"https://x/?keyword=shoes&q=购物":                           "https://x/?keyword=shoes&q=%E8%B4%AD%E7%89%A9",
-		"https://x/?next=%2Fhome%3Ftoken%3Dhunter2":               "https://x/?next=xxx",
-		"https://x/?next=https%3A%2F%2Fme%3Ahunter2%40y%2F":       "https://x/?next=xxx",
-		"https://x/?https://me:hunter2@y/":                        "https://x/?xxx",
-		"https://x/?&&a&=&b=":                                     "https://x/?&&a&=&b=",
-		"mailto:hunter2":                                          "mailto:xxx",
-		"http://x/?":                                              "http://x/?",
+		"http://user:hunter2@shop.example:8080/a%20b?c=d#hunter2":    "http://shop.example:8080/a%20b?c=d",
+		"http://hunter2@[::1]/":                                      "http://[::1]/",
+		"https://x/?token=hunter2&page=2&API_Key=hunter2":            "https://x/?token=xxx&page=2&API_Key=xxx",
+		"https://x/?X-Amz-Signature=hunter2;sessionid=hunter2":       "https://x/?X-Amz-Signature=xxx;sessionid=xxx",
+		"https://x/?%74oken=hunter2&pass%zz=hunter2":                 "https://x/?%74oken=xxx&pass%zz=xxx",
+		"https://x/?keyword=shoes&q=购物":                              "https://x/?keyword=shoes&q=%E8%B4%AD%E7%89%A9",
+		"https://x/?next=%2Fhome%3Ftoken%3Dhunter2":                  "https://x/?next=xxx",
+		"https://x/?next=https%3A%2F%2Fme%3Ahunter2%40y%2F":          "https://x/?next=xxx",
+		"https://x/?https://me:hunter2@y/":                           "https://x/?xxx",
+		"https://x/?&&a&=&b=":                                        "https://x/?&&a&=&b=",
+		"https://x/cb?code=hunter2&state=s&Ticket=hunter2&zipcode=1": "https://x/cb?code=xxx&state=s&Ticket=xxx&zipcode=1",
+		"https://x/?back=%2Fcb%3Fa%3Db%26code%3Dhunter2":             "https://x/?back=xxx",
+		"mailto:hunter2": "mailto:xxx",
+		"http://x/?":     "http://x/?",
 	} {
 		u := parseURL(t, in)
 		if got := CleanURL(u); got != want {
