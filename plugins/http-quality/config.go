@@ -112,9 +112,13 @@ func (c *targetConfig) Validate() error {
 	if c.Name == "" {
 		found = append(found, at(errors.New("a target without a name can not be told from others"), "name"))
 	}
-	// What is wrong with one family is so with the other.
-	_, err := c.prober(c.families()[0])
-	return errors.Join(append(found, err)...)
+	for _, family := range c.families() {
+		if _, err := c.prober(family); err != nil {
+			found = append(found, err)
+			break // most of it would be said again of the other family
+		}
+	}
+	return errors.Join(found...)
 }
 
 // families are those that are probed by themselves.
