@@ -62,6 +62,11 @@ func newWatch(c config, env sdk.Env) (*watch, error) {
 
 // Stream implements sdk.Streamer.
 func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
+	defer func() {
+		for _, t := range w.targets {
+			t.prober.Close()
+		}
+	}()
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	if w.vantage != nil {

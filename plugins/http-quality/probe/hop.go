@@ -22,8 +22,8 @@ type Hop struct {
 	// Start is when the hop began, since the start of the probe; the times below are since the start of the hop.
 	Start       time.Duration
 	Resolved    Span // the name has addresses
-	Connected   Span // the winning attempt succeeded
-	Secured     Span // the handshake is complete and the certificate verified
+	Connected   Span // the winning attempt succeeded, to the proxy if there is one; over QUIC, the server's first packet came
+	Secured     Span // the handshake is complete and the certificate verified; asking a proxy comes before it
 	Pretransfer Span // the request's header was handed to the kernel
 	Sent        Span // the whole request was
 	FirstByte   Span // of any answer, be it an interim one (1xx)
@@ -36,6 +36,8 @@ type Hop struct {
 	Lag Span
 	// Retrans is how many segments were sent again on the connection, the SYN included; -1 if that is unknown.
 	Retrans int
+
+	// Sizes of headers in HTTP/2 and HTTP/3 are those that they would have in HTTP/1, as curl counts them.
 
 	Status        int    // 0 without an answer
 	HTTPVersion   string // of the answer: "1.0", "1.1", "2" or "3"

@@ -14,17 +14,18 @@ import (
 // Outcome is the first thing that went wrong with a probe, or OutcomeOK.
 type Outcome string
 
+// With each outcome stands the phase in which the last hop ends then. All phases before it are reached, and none after it.
 const (
-	OutcomeOK          Outcome = "ok"
-	OutcomeDNS         Outcome = "dns"         // the name has no address of the family, or no DNS server answered
-	OutcomeConnect     Outcome = "connect"     // no address accepted a connection
-	OutcomeTLS         Outcome = "tls"         // the handshake failed, but not over the certificate
-	OutcomeCertificate Outcome = "certificate" // the server's certificate is not valid for the target, now
-	OutcomeSend        Outcome = "send"        // the request could not be sent whole
-	OutcomeReceive     Outcome = "receive"     // no answer, half an answer, or no HTTP
-	OutcomeTimeout     Outcome = "timeout"     // the probe's time ran out, or its context ended, in any phase
-	OutcomeRedirect    Outcome = "redirect"    // too many of them, or one that must not be followed
-	OutcomeStatus      Outcome = "status"      // these four: not as expected
+	OutcomeOK          Outcome = "ok"          // transfer
+	OutcomeDNS         Outcome = "dns"         // dns: the name has no address of the family, or no DNS server answered
+	OutcomeConnect     Outcome = "connect"     // tcp: no address accepted a connection. tls, or request without TLS: a proxy did not connect
+	OutcomeTLS         Outcome = "tls"         // tls: the handshake failed, but not over the certificate. wait: it did so afterwards (TLS 1.3)
+	OutcomeCertificate Outcome = "certificate" // tls: the server's certificate is not valid for the target, now. transfer: it soon will not be
+	OutcomeSend        Outcome = "send"        // request: it could not be sent whole. dns: nor made, because a file could not be read
+	OutcomeReceive     Outcome = "receive"     // wait, transfer: no answer, half an answer, or no HTTP
+	OutcomeTimeout     Outcome = "timeout"     // any: the probe's time, or that for connecting, ran out, or its context ended
+	OutcomeRedirect    Outcome = "redirect"    // transfer: too many of them, or one that must not be followed
+	OutcomeStatus      Outcome = "status"      // transfer, these four: not as expected
 	OutcomeHeader      Outcome = "header"
 	OutcomeBody        Outcome = "body" // or longer than the limit
 	OutcomeSlow        Outcome = "slow"

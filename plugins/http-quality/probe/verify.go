@@ -15,7 +15,7 @@ const (
 	maxVerdicts = 16
 )
 
-// verdicts remembers chains that were valid for a name, under the prober's one set of roots: verification is half the
+// verdicts remembers chains that were valid for a name, under the prober's one set of roots: verification is a third of the
 // processor time of a handshake, and the same chain comes each time. That the server has the certificate's key is proven in each
 // handshake all the same.
 type verdicts struct {
