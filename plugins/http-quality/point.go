@@ -58,7 +58,7 @@ var measurement = sdk.Measurement{
 		{Name: "error", Type: "string", Doc: "what went wrong, in words"},
 		{Name: "attempt", Type: "int", Doc: "1 for the first try of a probe"},
 		{Name: "lag", Type: "float", Unit: "s", Doc: "by how much the prober itself was late, which is taken out of all times: distrust a point with a large one; absent where the kernel does not tell"},
-		{Name: "retrans", Type: "int", Doc: "TCP segments that had to be sent again, of all hops; absent where the kernel does not tell"},
+		{Name: "retrans", Type: "int", Doc: "TCP segments that the kernel sent again, of all hops; absent where the kernel does not tell"},
 		{Name: "vantage_ok", Type: "bool", Doc: "the vantage point itself was well; only with a block self_check"},
 	},
 }
