@@ -20,11 +20,11 @@ TEST_PROGRAMS := nginx curl openssl protoc ip
 TEST_MODULES  := grpc cryptography google.protobuf
 TEST_PACKAGES := nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
 
-# Tests with disks and networks of their own, which root alone can make.
+# Tests with disks and networks of their own, or marked packets, which root alone can make.
 ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
 	TestALineTakesItsDelayAndNoMore TestALineLosesEveryNthPacketOfTheClient TestNamespacesDoNotSeeTheMachine \
 	TestEveryPhaseIsTheSameAsCurls TestTimesStayTrueWhenManyProbesAreDueAtOnce \
-	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre
+	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre TestAllSocketsGoOverTheLine
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.

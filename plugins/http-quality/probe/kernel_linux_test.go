@@ -208,10 +208,8 @@ func synsDropped(t *testing.T) string {
 	return ""
 }
 
+// The mark needs root.
 func TestAllSocketsGoOverTheLine(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("a mark needs root")
-	}
 	leavesNothing(t)
 	at := says(t, okAnswer)
 	line := Line{Source: netip.MustParseAddr("127.0.0.9"), Interface: "lo", Mark: 7}
