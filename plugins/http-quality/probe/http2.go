@@ -116,9 +116,6 @@ func (c *httpTwo) encode(q *request) {
 	if q.secure {
 		scheme = "https"
 	}
-	if len(q.fields) > 0 && strings.EqualFold(q.fields[0].Name, "Host") {
-		authority = q.fields[0].Value
-	}
 	for _, f := range q.fields {
 		if strings.EqualFold(f.Name, "Host") {
 			authority = f.Value

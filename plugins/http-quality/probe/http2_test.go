@@ -306,3 +306,54 @@ func TestCancelledContextEndsHTTP2AtOnce(t *testing.T) {
 		t.Errorf("after %v: %v", res.Total, res.Err)
 	}
 }
+
+// said is a connection whose other side has said all that it will ever say, and hears nothing.
+type said struct {
+	net.Conn
+	*bytes.Reader
+}
+
+func (s said) Read(b []byte) (int, error)  { return s.Reader.Read(b) }
+func (s said) Write(b []byte) (int, error) { return len(b), nil }
+
+func FuzzReadHTTP2(f *testing.F) {
+	seed := func(serve func(p *peer)) {
+		var sent bytes.Buffer
+		p := &peer{Framer: http2.NewFramer(&sent, nil)}
+		p.encoder = hpack.NewEncoder(&p.block)
+		serve(p)
+		f.Add(sent.Bytes(), "GET")
+	}
+	seed(func(p *peer) {
+		_ = p.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 7})
+		p.head(false, ":status", "103", "link", "x")
+		p.head(false, ":status", "200", "content-length", "5", "x-a", "b")
+		_ = p.WriteDataPadded(1, false, []byte("hel"), make([]byte, 3))
+		_ = p.WriteWindowUpdate(0, 1<<30)
+		_ = p.WriteData(1, false, []byte("lo"))
+		p.head(true, "x-trailer", "t")
+	})
+	seed(func(p *peer) { _ = p.WriteGoAway(0, http2.ErrCodeNo, nil); _ = p.WritePing(false, [8]byte{}) })
+	seed(func(p *peer) { p.head(false, ":status", "204"); _ = p.WriteRSTStream(1, http2.ErrCodeCancel) })
+	f.Fuzz(func(t *testing.T, input []byte, method string) {
+		const limit = 1000
+		c := newHTTP2(said{Reader: bytes.NewReader(input)}, &wire{})
+		c.begun, c.stream = true, 1
+		r := &run{Prober: &Prober{}, answer: answers.Get().(*answer), hopStart: time.Now()}
+		defer r.answer.release()
+		r.answer.reset(&Target{MaxBody: limit})
+		err := c.readAnswer(r, &request{method: method}, nil)
+		a := r.answer
+		if a.bodySize > limit || a.headerSize < 0 || a.headerSize > 2*maxHead || a.contentLength < -1 || err == nil && (a.status < 200 || a.status > 999) {
+			t.Errorf("%v: status %d, %d bytes of header, %d of %d of the body", err, a.status, a.headerSize, a.bodySize, a.contentLength)
+		}
+		if err == nil && a.contentLength >= 0 && a.contentLength != a.bodySize && !bodiless(method, a.status) {
+			t.Errorf("%d of %d bytes are taken for a whole body", a.bodySize, a.contentLength)
+		}
+		if err != nil {
+			if text := newError(OutcomeReceive, PhaseTransfer, err, "%s", reason(err)).Error(); len(text) > 2*maxErrorText || printable(text, len(text)) != text {
+				t.Errorf("text of the error is %q", text)
+			}
+		}
+	})
+}
