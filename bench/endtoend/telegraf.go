@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/vedette-monitor/vedette/bench/process"
 	"github.com/vedette-monitor/vedette/bench/report"
@@ -59,52 +58,14 @@ func (b *bench) startTelegraf(ctx context.Context, name, url, database string, p
 }
 
 func (b *bench) telegraf(ctx context.Context, database string) (result, error) {
-	if err := b.influx.database(database); err != nil {
-		return result{}, err
-	}
-	defer b.influx.drop(database)
-	d, err := b.startTelegraf(ctx, database, b.influx.url, database, b.points, 0, "1s")
-	if err != nil {
-		return result{}, err
-	}
-	defer d.End()
-	before, used := b.influx.written(), d.CPU()
-	began, err := d.begin()
-	if err != nil {
-		return result{}, err
-	}
-	if err := b.influx.all(ctx, before, b.points); err != nil {
-		return result{}, d.Fail(err)
-	}
-	r := result{took: time.Since(began), points: b.points, cpu: d.CPU() - used, rss: d.Peak()}
-	if err := b.influx.check(ctx, database, b.points); err != nil {
-		return result{}, d.Fail(err)
-	}
-	return r, nil
+	return b.store(ctx, database, func() (*daemon, error) {
+		return b.startTelegraf(ctx, database, b.influx.url, database, b.points, 0, "1s")
+	})
 }
 
 func (b *bench) telegrafLatency(ctx context.Context, points, rate int, flush string) (report.Quantiles, error) {
 	database := "latency_" + flush
-	if err := b.influx.database(database); err != nil {
-		return nil, err
-	}
-	defer b.influx.drop(database)
-	p, err := startProxy(b.influx.url)
-	if err != nil {
-		return nil, err
-	}
-	defer p.end()
-	d, err := b.startTelegraf(ctx, database, p.url, database, points, rate, flush)
-	if err != nil {
-		return nil, err
-	}
-	defer d.End()
-	if _, err := d.begin(); err != nil {
-		return nil, err
-	}
-	l, err := p.wait(ctx, points)
-	if err != nil {
-		return nil, d.Fail(err)
-	}
-	return l, nil
+	return b.age(ctx, database, points, func(url string) (*daemon, error) {
+		return b.startTelegraf(ctx, database, url, database, points, rate, flush)
+	})
 }

@@ -71,28 +71,9 @@ func (d *daemon) begin() (time.Time, error) {
 }
 
 func (b *bench) vedette(ctx context.Context, database string) (result, error) {
-	if err := b.influx.database(database); err != nil {
-		return result{}, err
-	}
-	defer b.influx.drop(database)
-	d, err := b.startVedette(ctx, database, b.influx.url, database, "blaster", fmt.Sprintf("  points = %d", b.points))
-	if err != nil {
-		return result{}, err
-	}
-	defer d.End()
-	before, used := b.influx.written(), d.CPU()
-	began, err := d.begin()
-	if err != nil {
-		return result{}, err
-	}
-	if err := b.influx.all(ctx, before, b.points); err != nil {
-		return result{}, d.Fail(err)
-	}
-	r := result{took: time.Since(began), points: b.points, cpu: d.CPU() - used, rss: d.Peak()}
-	if err := b.influx.check(ctx, database, b.points); err != nil {
-		return result{}, d.Fail(err)
-	}
-	return r, nil
+	return b.store(ctx, database, func() (*daemon, error) {
+		return b.startVedette(ctx, database, b.influx.url, database, "blaster", fmt.Sprintf("  points = %d", b.points))
+	})
 }
 
 // backlog takes all points while InfluxDB is down, and drains them when it is up again.
@@ -136,26 +117,7 @@ func (b *bench) backlog(ctx context.Context, database string, each int) (in, out
 }
 
 func (b *bench) vedetteLatency(ctx context.Context, points, rate int) (report.Quantiles, error) {
-	if err := b.influx.database("latency"); err != nil {
-		return nil, err
-	}
-	defer b.influx.drop("latency")
-	p, err := startProxy(b.influx.url)
-	if err != nil {
-		return nil, err
-	}
-	defer p.end()
-	d, err := b.startVedette(ctx, "latency", p.url, "latency", "blaster", fmt.Sprintf("  points = %d\n  rate = %d", points, rate))
-	if err != nil {
-		return nil, err
-	}
-	defer d.End()
-	if _, err := d.begin(); err != nil {
-		return nil, err
-	}
-	l, err := p.wait(ctx, points)
-	if err != nil {
-		return nil, d.Fail(err)
-	}
-	return l, nil
+	return b.age(ctx, "latency", points, func(url string) (*daemon, error) {
+		return b.startVedette(ctx, "latency", url, "latency", "blaster", fmt.Sprintf("  points = %d\n  rate = %d", points, rate))
+	})
 }
