@@ -56,14 +56,13 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		if !p.Enabled {
 			continue
 		}
-		terms := pipeline.Terms{Tags: stamp(p.Tags, cfg.Tags), Records: p.Manifest.Records()}
+		terms := pipeline.Terms{Tags: stamp(p.Tags, cfg.Tags), Measurements: p.Manifest.Measurements, MaxSeries: p.MaxSeries}
 		s, ok := sources[p.Name]
 		if ok {
 			s.SetTerms(terms)
 		} else {
 			s = a.pipe.Source(terms, a.logger.Named(p.Name))
 		}
-		s.SetContract(p.Manifest.Measurements, p.MaxSeries)
 		a.sources[p.Name] = s
 		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})
 	}

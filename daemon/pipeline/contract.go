@@ -19,15 +19,16 @@ type contract struct {
 	series map[uint64]struct{}
 }
 
-// SetContract says what the plugin's manifest declares and how many series it may make. A source without a contract takes
-// everything that can be stored.
-func (s *Source) SetContract(measurements []wire.Measurement, maxSeries int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.contract.declared, s.contract.maxSeries = point.NewDeclared(measurements), maxSeries
-	s.contract.tooMany = fmt.Errorf("the plugin has made more than %d series: let what differs every time be a field, or raise max_series", maxSeries)
-	if s.contract.series == nil {
-		s.contract.forget()
+// set changes what is declared and how many series there may be. Without a number there is no contract.
+func (c *contract) set(measurements []wire.Measurement, maxSeries int) {
+	if maxSeries == 0 {
+		c.declared = nil
+		return
+	}
+	c.declared, c.maxSeries = point.NewDeclared(measurements), maxSeries
+	c.tooMany = fmt.Errorf("the plugin has made more than %d series: let what differs every time be a field, or raise max_series", maxSeries)
+	if c.series == nil {
+		c.forget()
 	}
 }
 

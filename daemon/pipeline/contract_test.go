@@ -31,7 +31,7 @@ func reasonsOf(c Counts) string {
 func TestWhatIsNotDeclaredIsRefusedOrLeftOutAndNamed(t *testing.T) {
 	p := newPipeline(t, Options{})
 	s := p.testSource()
-	s.SetContract(declared, 10)
+	s.SetTerms(Terms{Measurements: declared, MaxSeries: 10})
 	extra := numbered(1)
 	extra.Fields = append(extra.Fields, &wire.Field{Key: "x", Value: &wire.Field_Bool{Bool: true}})
 	other := numbered(2)
@@ -50,20 +50,19 @@ func TestWhatIsNotDeclaredIsRefusedOrLeftOutAndNamed(t *testing.T) {
 func TestSeriesAboveTheLimitAreRefusedAndKnownOnesGoOn(t *testing.T) {
 	p := newPipeline(t, Options{})
 	s := p.testSource(tag("host", "a"))
-	s.SetContract(declared, 3)
+	s.SetTerms(Terms{Tags: []point.Tag{tag("host", "a")}, Measurements: declared, MaxSeries: 3})
 	refused := func(points ...*wire.Point) int { return len(mustTake(t, s, encode(t, points...)).refused) }
 	if n := refused(tagged(0), tagged(1), tagged(2), tagged(3), tagged(1)); n != 1 {
 		t.Errorf("%d of four series were refused", n)
 	}
-	s.SetTerms(Terms{Tags: []point.Tag{tag("host", "a")}})
-	s.SetContract(declared, 4)
+	s.SetTerms(Terms{Tags: []point.Tag{tag("host", "a")}, Measurements: declared, MaxSeries: 4})
 	if n := refused(tagged(3), tagged(4), tagged(0)); n != 1 {
 		t.Errorf("%d were refused after one more was allowed", n)
 	}
 	if got := reasonsOf(s.Counts()); !strings.Contains(got, "2 the plugin has made more than N series") {
 		t.Errorf("the reasons are %s", got)
 	}
-	s.SetTerms(Terms{Tags: []point.Tag{tag("host", "b")}})
+	s.SetTerms(Terms{Tags: []point.Tag{tag("host", "b")}, Measurements: declared, MaxSeries: 4})
 	if n := refused(tagged(5), tagged(6), tagged(7), tagged(8), tagged(9)); n != 1 {
 		t.Errorf("%d were refused after all series have become others", n)
 	}

@@ -52,7 +52,7 @@ func newPipeline(t testing.TB, o Options) *Pipeline {
 
 // testSource is a source whose measurement "audit" has records.
 func (p *Pipeline) testSource(tags ...point.Tag) *Source {
-	return p.Source(Terms{Tags: tags, Records: []string{"audit"}}, hclog.NewNullLogger())
+	return p.Source(Terms{Tags: tags, Measurements: []wire.Measurement{{Name: "audit", Record: true}}}, hclog.NewNullLogger())
 }
 
 // inOrder lets a store get points in the order in which they lie on disk: one delivery at a time.

@@ -38,7 +38,7 @@ func TestEachPointGoesTheWayOfItsMeasurement(t *testing.T) {
 		t.Errorf("%d samples and %d records wait when the batch is acknowledged", st.Samples.Points, st.Records.Points)
 	}
 	// The terms change with the plugin's manifest.
-	s.SetTerms(Terms{Records: []string{"m"}})
+	s.SetTerms(Terms{Measurements: []wire.Measurement{{Name: "m", Record: true}}})
 	mustTake(t, s, encode(t, numbered(4), audit(5, "")))
 	samples, records := new(memory), new(memory)
 	r := startBoth(t, p, Stores{Samples: samples, Records: records})

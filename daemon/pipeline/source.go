@@ -39,8 +39,11 @@ type Source struct {
 type Terms struct {
 	// Tags are put on points that do not have them.
 	Tags []point.Tag
-	// Records are the measurements that are records of what people and rules did; all others are samples.
-	Records []string
+	// Measurements are those that the plugin's manifest declares. Those that are not declared as records are samples.
+	Measurements []wire.Measurement
+	// MaxSeries is how many series the plugin may make. With it points are held against Measurements; without it
+	// everything that can be stored is taken.
+	MaxSeries int
 }
 
 // Counts say what became of a plugin's points.
@@ -74,9 +77,12 @@ func (s *Source) SetTerms(t Terms) {
 		s.contract.forget()
 	}
 	s.terms, s.records = t, map[string]bool{}
-	for _, name := range t.Records {
-		s.records[name] = true
+	for _, m := range t.Measurements {
+		if m.Record {
+			s.records[m.Name] = true
+		}
 	}
+	s.contract.set(t.Measurements, t.MaxSeries)
 }
 
 // Counts returns the counts of this moment.

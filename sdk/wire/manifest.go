@@ -32,17 +32,6 @@ const (
 	RoleNotifier Role = "notifier"
 )
 
-// Records lists the measurements whose points are records.
-func (m *Manifest) Records() []string {
-	var names []string
-	for _, measurement := range m.Measurements {
-		if measurement.Record {
-			names = append(names, measurement.Name)
-		}
-	}
-	return names
-}
-
 // HasRole reports whether the plugin has the role.
 func (m *Manifest) HasRole(role Role) bool {
 	for _, r := range m.Roles {
