@@ -44,7 +44,7 @@ func decode(data []byte, into reflect.Value) error {
 		if raw == nil || string(raw) == "null" {
 			continue
 		}
-		if err := decodeValue(raw, into.Field(f.index)); err != nil {
+		if err := decodeValue(raw, into.FieldByIndex(f.index)); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 type field struct {
 	name  string
 	kind  fieldKind
-	index int
+	index []int
 	tag   reflect.StructTag
 	typ   reflect.Type
 }
@@ -28,7 +28,8 @@ const (
 	label
 )
 
-// fieldsOf reads the tags of a configuration struct. Decoding and the schema both go by it.
+// fieldsOf reads the tags of a configuration struct, and of those embedded in it as if their fields were its own. Decoding and
+// the schema both go by it.
 func fieldsOf(t reflect.Type) ([]field, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("configuration %s is no struct", t)
@@ -37,11 +38,22 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		tag, ok := sf.Tag.Lookup("hcl")
+		if !ok && sf.Anonymous && sf.Type.Kind() == reflect.Struct {
+			embedded, err := fieldsOf(sf.Type)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range embedded {
+				f.index = append([]int{i}, f.index...)
+				fields = append(fields, f)
+			}
+			continue
+		}
 		if !ok {
 			continue
 		}
 		name, kind, _ := strings.Cut(tag, ",")
-		f := field{name: name, index: i, tag: sf.Tag, typ: sf.Type}
+		f := field{name: name, index: []int{i}, tag: sf.Tag, typ: sf.Type}
 		switch kind {
 		case "":
 			if _, has := sf.Tag.Lookup("default"); has {

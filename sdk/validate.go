@@ -69,7 +69,7 @@ func validate(v reflect.Value) error {
 		if f.kind != block {
 			continue
 		}
-		switch inner := v.Field(f.index); inner.Kind() {
+		switch inner := v.FieldByIndex(f.index); inner.Kind() {
 		case reflect.Slice:
 			for i := range inner.Len() {
 				found = append(found, within(validate(inner.Index(i)), f.name, strconv.Itoa(i)))

@@ -60,8 +60,8 @@ func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
 		"body of HEAD":       {func(c *targetConfig) { c.Method, c.Expect.BodyContains = "HEAD", "x" }, "expect: answer to HEAD"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := targetConfig{Name: "shop", URL: "https://shop.example.com/", Method: "GET", Timeout: time.Second, MaxBody: 1,
-				Family: "any", Expect: &expectConfig{}}
+			c := targetConfig{"shop", "https://shop.example.com/", probeConfig{Method: "GET", Timeout: time.Second, MaxBody: 1,
+				Family: "any", Expect: &expectConfig{}}}
 			if err := c.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -80,8 +80,8 @@ func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
 }
 
 func TestEveryMistakeOfATargetIsFound(t *testing.T) {
-	c := targetConfig{Name: "shop", URL: "http://[", CAFile: "/no/such/file", Labels: map[string]string{"app": "x"},
-		Expect: &expectConfig{Status: []string{"a", "2xx", "b"}}}
+	c := targetConfig{"shop", "http://[", probeConfig{CAFile: "/no/such/file", Labels: map[string]string{"app": "x"},
+		Expect: &expectConfig{Status: []string{"a", "2xx", "b"}}}}
 	joined, ok := c.Validate().(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != 2 {
 		t.Fatalf("got %v", c.Validate())
@@ -92,12 +92,12 @@ func TestEveryMistakeOfATargetIsFound(t *testing.T) {
 }
 
 func TestAValidTargetHasItsTags(t *testing.T) {
-	c := targetConfig{Name: "shop", App: "web", URL: "https://u:p@shop.example.com/", Method: "GET", Family: "ipv6",
-		Labels: map[string]string{"line": "ct", "area": "north"}}
+	c := targetConfig{"shop", "https://u:p@shop.example.com/", probeConfig{App: "web", Method: "GET", Family: "ipv6",
+		Labels: map[string]string{"line": "ct", "area": "north"}}}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	targets, err := c.targets()
+	targets, err := c.targets(c.Name, c.URL, pools{})
 	if err != nil || len(targets) != 1 {
 		t.Fatal(targets, err)
 	}

@@ -35,8 +35,8 @@ func waitFor(t *testing.T, what string, met func() bool) {
 
 // targetAt is a target block that sets nothing but its address: the rest is as the schema fills it in.
 func targetAt(name, url string) targetConfig {
-	return targetConfig{Name: name, URL: url, Method: "GET", Timeout: patience, MaxRedirects: 10, MaxBody: 10 << 20, Family: "any",
-		HTTPVersion: "1.1", Redirects: "follow", AllowDowngrade: true, MinTLSVersion: "1.2"}
+	return targetConfig{Name: name, URL: url, probeConfig: probeConfig{Method: "GET", Timeout: patience, MaxRedirects: 10,
+		MaxBody: 10 << 20, Family: "any", HTTPVersion: "1.1", Redirects: "follow", AllowDowngrade: true, MinTLSVersion: "1.2"}}
 }
 
 // streaming is a watch under way.
@@ -56,10 +56,16 @@ func (*recorder) Flush(context.Context) error { return nil }
 // startWatching runs a plugin whose block has an interval of 100 ms, and defaults but for what is given.
 func startWatching(t *testing.T, c config) *streaming {
 	t.Helper()
+	return startWatchingIn(t, t.TempDir(), c)
+}
+
+// startWatchingIn does so with the state that another left.
+func startWatchingIn(t *testing.T, state string, c config) *streaming {
+	t.Helper()
 	if c.Concurrency == 0 {
 		c.Concurrency = 100
 	}
-	w, err := newWatch(c, sdk.Env{Interval: 100 * time.Millisecond, Logger: hclog.NewNullLogger(), StateDir: t.TempDir()})
+	w, err := newWatch(c, sdk.Env{Interval: 100 * time.Millisecond, Logger: hclog.NewNullLogger(), StateDir: state})
 	if err != nil {
 		t.Fatal(err)
 	}

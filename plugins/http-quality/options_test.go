@@ -23,7 +23,7 @@ func probeOnce(t *testing.T, c targetConfig) ([]*target, []probe.Result) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	targets, err := c.targets()
+	targets, err := c.targets(c.Name, c.URL, pools{})
 	if err != nil {
 		t.Fatal(err)
 	}

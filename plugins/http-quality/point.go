@@ -77,7 +77,25 @@ var hopMeasurement = sdk.Measurement{
 	),
 }
 
-var measurements = []sdk.Measurement{measurement, hopMeasurement}
+// listMeasurement declares what a list says of itself.
+var listMeasurement = sdk.Measurement{
+	Name: "http_discovery",
+	Doc:  "How a list of targets fares: a point when that changes, and one a minute.",
+	Tags: []sdk.TagSchema{
+		{Name: "list", Doc: "label of the block"},
+		{Name: "kind", Doc: "file_sd or http_sd"},
+	},
+	Fields: []sdk.FieldSchema{
+		{Name: "ok", Type: "bool", Doc: "it could be read; if not, its last good state holds"},
+		{Name: "targets", Type: "int", Doc: "targets of it that are probed; with family = both each counts twice"},
+		{Name: "refused", Type: "int", Doc: "targets of it that can not be probed, and are left out"},
+		{Name: "age", Type: "float", Unit: "s", Doc: "since it could be read without an error; absent if it never could since the start"},
+		{Name: "error", Type: "string", Doc: "why it can not be read"},
+		{Name: "refusal", Type: "string", Doc: "why the first of those that are left out is"},
+	},
+}
+
+var measurements = []sdk.Measurement{measurement, hopMeasurement, listMeasurement}
 
 // pick takes fields of another measurement, which are here of a hop.
 func pick(from []sdk.FieldSchema, names ...string) []sdk.FieldSchema {

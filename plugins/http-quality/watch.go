@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,16 +18,21 @@ type watch struct {
 	env      sdk.Env
 	schedule *schedule.Schedule
 	vantage  *vantage.Check // nil without a block self_check
-	targets  []*target
+	own      []*target      // of the blocks of the configuration
+	lists    []*list
+
+	mu sync.Mutex
+	// probed are the targets in the schedule, by their keys.
+	probed map[string]*target
 }
 
 func newWatch(c config, env sdk.Env) (*watch, error) {
 	w := &watch{env: env, schedule: schedule.New(c.Concurrency, env.Logger)}
-	seen := map[string]bool{}
+	known := pools{}
 	var patient []string
 	for i := range c.Targets {
 		block := &c.Targets[i]
-		targets, err := block.targets()
+		targets, err := block.targets(block.Name, block.URL, known)
 		if err != nil {
 			return nil, fmt.Errorf("target %q: %w", block.Name, err)
 		}
@@ -36,50 +40,78 @@ func newWatch(c config, env sdk.Env) (*watch, error) {
 			if t.interval == 0 {
 				t.interval = env.Interval
 			}
-			if seen[t.key()] {
-				return nil, fmt.Errorf("target %q is there twice with the same tags: the points of one would replace those of the other; give them different labels", block.Name)
-			}
-			seen[t.key()] = true
-			if block.Timeout > t.interval {
+			if t.timeout > t.interval {
 				patient = append(patient, block.Name)
 			}
-			w.targets = append(w.targets, t)
+			w.own = append(w.own, t)
 		}
 	}
 	if n := len(patient); n > 0 {
 		env.Logger.Info("the timeout of targets is longer than their interval: while they hang they miss starts, which are counted",
 			"targets", n, "first", patient[0])
 	}
+	var err error
+	if w.lists, err = c.lists(env); err != nil {
+		return nil, err
+	}
 	if c.SelfCheck != nil {
-		check, err := c.SelfCheck.check(env.Logger)
-		if err != nil {
+		if w.vantage, err = c.SelfCheck.check(env.Logger); err != nil {
 			return nil, err
 		}
-		w.vantage = check
 	}
 	return w, nil
 }
 
 // Stream implements sdk.Streamer.
 func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
+	var beside sync.WaitGroup
 	defer func() {
-		for _, t := range w.targets {
+		beside.Wait()
+		for _, t := range w.probed {
 			t.prober.Close()
 		}
 	}()
-	var beside sync.WaitGroup
-	defer beside.Wait()
 	if w.vantage != nil {
 		beside.Go(func() { w.vantage.Run(ctx) })
 	}
-	tasks := make([]schedule.Task, 0, len(w.targets))
-	for _, t := range w.targets {
-		tasks = append(tasks, schedule.Task{Key: t.key(), Name: t.tags[0][1], Interval: t.interval,
-			Run: func(ctx context.Context, due time.Time) { w.probe(ctx, t, due, out) }})
+	w.arrange(out)
+	for _, l := range w.lists {
+		beside.Go(func() { l.follow(ctx, out, func() { w.arrange(out) }) })
 	}
-	w.schedule.Set(tasks)
 	w.schedule.Run(ctx)
 	return nil
+}
+
+// arrange puts into the schedule what is to be probed now. Of two targets whose points would replace each other's only the first
+// is probed: those of the configuration come before those of lists, and lists are in the order of their blocks.
+func (w *watch) arrange(out sdk.Emitter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.probed
+	w.probed = make(map[string]*target, len(before))
+	var tasks []schedule.Task
+	add := func(t *target) bool {
+		key := t.key()
+		if w.probed[key] != nil {
+			return false
+		}
+		w.probed[key] = t
+		tasks = append(tasks, schedule.Task{Key: key, Name: t.name(), Interval: t.interval,
+			Run: func(ctx context.Context, due time.Time) { w.probe(ctx, t, due, out) }})
+		return true
+	}
+	for _, t := range w.own {
+		add(t)
+	}
+	for _, l := range w.lists {
+		l.arrange(add)
+	}
+	w.schedule.Set(tasks)
+	for key, t := range before {
+		if w.probed[key] != t {
+			t.prober.Close()
+		}
+	}
 }
 
 // Ticks implements sdk.Scheduler.
@@ -123,13 +155,4 @@ func (w *watch) probe(ctx context.Context, t *target, due time.Time, out sdk.Emi
 		case <-time.After(t.retryDelay):
 		}
 	}
-}
-
-// key tells the series of a target from those of others.
-func (t *target) key() string {
-	var b strings.Builder
-	for _, tag := range t.tags {
-		b.WriteString(tag[0] + "\x00" + tag[1] + "\x00")
-	}
-	return b.String()
 }

@@ -9,10 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/vedette-monitor/vedette/sdk"
 )
 
 // gate is a site that answers no request before it is opened, and counts those that it holds.
@@ -143,12 +139,12 @@ func TestStoppingLeavesNothingAndCallsNobodyDown(t *testing.T) {
 
 func TestTwoTargetsOfTheSameSeriesAreRefused(t *testing.T) {
 	a, b := targetAt("a", "http://a/"), targetAt("a", "http://a/")
-	env := sdk.Env{Interval: time.Minute, Logger: hclog.NewNullLogger()}
-	if _, err := newWatch(config{Concurrency: 1, Targets: []targetConfig{a, b}}, env); err == nil || !strings.Contains(err.Error(), `target "a" is there twice`) {
+	c := config{Concurrency: 1, Targets: []targetConfig{a, b}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `target "a" is there twice`) {
 		t.Errorf("error %v", err)
 	}
-	b.Labels = map[string]string{"line": "ct"}
-	if _, err := newWatch(config{Concurrency: 1, Targets: []targetConfig{a, b}}, env); err != nil {
+	c.Targets[1].Labels = map[string]string{"line": "ct"}
+	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
 }

@@ -22,10 +22,11 @@ type Service struct {
 	UserAgent string
 	// Refresh is told to the service, as Prometheus does.
 	Refresh, Timeout time.Duration
-	// TokenFile holds a bearer token. User and PasswordFile are for basic authorization. Files are read for every request.
-	TokenFile          string
-	User, PasswordFile string
-	RootCAs            *x509.CertPool // the system's if nil
+	// TokenFile holds a bearer token. User is for basic authorization, with Password or what PasswordFile holds. Files are read
+	// for every request.
+	TokenFile                    string
+	User, Password, PasswordFile string
+	RootCAs                      *x509.CertPool // the system's if nil
 }
 
 // HTTP is a source that asks a web service.
@@ -120,7 +121,7 @@ func (h *HTTP) request(ctx context.Context, stamp string) (*http.Request, error)
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	if h.service.User != "" {
-		password := ""
+		password := h.service.Password
 		if h.service.PasswordFile != "" {
 			if password, err = secret(h.service.PasswordFile); err != nil {
 				return nil, err

@@ -9,9 +9,9 @@ import (
 // entry is a task with its place in the schedule.
 type entry struct {
 	Task
-	phase time.Duration // of its interval
-	next  time.Time     // its next start
-
+	phase       time.Duration // of its interval
+	next        time.Time     // its next start
+	early       bool          // next comes before the phase
 	runs, waits bool
 }
 

@@ -1,7 +1,8 @@
 // Package schedule starts many tasks again and again, each at its own interval.
 //
 // A task starts at fixed moments of the wall clock: its phase within the interval comes from a hash of its name, so it is the
-// same after a restart, and on every machine. The moments do not drift, and the clock's steps are followed. Phases are whole
+// same after a restart, and on every machine. Who adds a task wants to see it run: where its first moment is far away it starts
+// once before that, soon. The moments do not drift, and the clock's steps are followed. Phases are whole
 // multiples of a quantum, so that about eight tasks start together: waking up for every one of them costs a multiple of the
 // processor's time.
 //
@@ -75,6 +76,7 @@ func (s *Schedule) Set(tasks []Task) {
 	old := s.entries
 	s.entries = make(map[string]*entry, len(tasks))
 	s.due = make(heap, 0, len(tasks))
+	var early int
 	for _, t := range tasks {
 		e, known := old[t.Key]
 		delete(old, t.Key)
@@ -86,7 +88,11 @@ func (s *Schedule) Set(tasks []Task) {
 		if !same {
 			e.phase = phase(t.Name, t.Interval, q)
 			s.waiting.remove(e)
-			e.next = s.clock.after(now, e.Interval, e.phase)
+			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
+			if !known && e.next.Sub(now) > soon {
+				e.next, e.early = now.Add(time.Duration(early/batch)*pause), true
+				early++
+			}
 		}
 		s.entries[t.Key] = e
 		s.due = append(s.due, e)
@@ -127,6 +133,12 @@ func (s *Schedule) Run(ctx context.Context) {
 	}
 }
 
+// A new task whose first moment is not soon starts before it: a batch of them at once, and the next after a pause.
+const (
+	soon  = 10 * time.Second
+	pause = 20 * time.Millisecond
+)
+
 // idle is how long the schedule sleeps at most: so the clock's steps are noticed.
 const idle = 10 * time.Second
 
@@ -138,7 +150,7 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.D
 	if step := s.clock.follow(now, s.wall()); step != 0 {
 		s.logger.Warn("the clock was set: all starts move with it", "by", step.String())
 		for _, e := range s.entries {
-			e.next = s.clock.after(now, e.Interval, e.phase)
+			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
 		}
 		s.due.order()
 	}
@@ -153,6 +165,9 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.D
 		missed := uint64(now.Sub(due) / e.Interval)
 		due = due.Add(time.Duration(missed) * e.Interval)
 		e.next = due.Add(e.Interval)
+		if e.early {
+			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
+		}
 		s.due.fix()
 		if now.Sub(due) > longestQuantum {
 			due = now
