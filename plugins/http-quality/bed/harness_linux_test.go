@@ -77,6 +77,11 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteOver(t, line)
+}
+
+func newSiteOver(t *testing.T, line delayline.Options) *site {
+	t.Helper()
 	authority, err := origin.NewAuthority()
 	if err != nil {
 		t.Fatal(err)

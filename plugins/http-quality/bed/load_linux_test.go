@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"os"
 	"testing"
 )
 
@@ -23,9 +24,12 @@ func errorAt99(t *testing.T, all []measured, phase string, truth float64) float6
 	return at(off, 0.99)
 }
 
+// asABenchmark is set in the environment where the machine has nothing else to do, so that all that is promised is judged.
+const asABenchmark = "VEDETTE_BENCHMARK"
+
 // TestTimesStayTrueWhenManyProbesAreDueAtOnce lets 500 probes be due at once by the plugin as it is, by its engine without a
-// schedule, and by a prober with net/http and httptrace, in turns. The errors are printed beside those that are promised;
-// what is judged is that the plugin's are far from those of the other prober.
+// schedule, and by a prober with net/http and httptrace, in turns. The plugin's errors must be at most what is promised, and at
+// most a fifth of the other prober's; five times either on a machine that may be busy.
 func TestTimesStayTrueWhenManyProbesAreDueAtOnce(t *testing.T) {
 	const (
 		rounds          = 3
@@ -33,6 +37,10 @@ func TestTimesStayTrueWhenManyProbesAreDueAtOnce(t *testing.T) {
 		plain, schedule = "engine alone", "plugin"
 		trace           = "httptrace"
 	)
+	leave := 5.0
+	if os.Getenv(asABenchmark) != "" {
+		leave = 1
+	}
 	s := newSite(t)
 	for _, c := range []struct {
 		scheme             string
@@ -74,6 +82,13 @@ func TestTimesStayTrueWhenManyProbesAreDueAtOnce(t *testing.T) {
 					row = append(row, fmt.Sprintf("%.2f", median(kind.errors[name])))
 				}
 				rows = append(rows, append(row, fmt.Sprintf("%.0f", kind.promised)))
+				ours, theirs := median(kind.errors[schedule]), median(kind.errors[trace])
+				if ours > leave*kind.promised {
+					t.Errorf("%s: the error is %.2f ms, promised are %.0f", kind.name, ours, kind.promised)
+				}
+				if ours > leave*theirs/5 {
+					t.Errorf("%s: the error is %.2f ms, and that of httptrace %.2f", kind.name, ours, theirs)
+				}
 			}
 			table(t, rows...)
 		})

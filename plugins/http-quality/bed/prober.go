@@ -43,6 +43,8 @@ type measured struct {
 	Sizes          map[string]int64
 	CertExpiry     time.Time
 	TLSVersion     string
+	Retrans        int     // -1 if it is not known
+	Lag            float64 // s
 }
 
 // left is what there is in a prober between orders.
@@ -127,7 +129,7 @@ func (o *order) carryOut(t *tracer) (report, error) {
 }
 
 func describe(r *probe.Result) measured {
-	m := measured{Outcome: string(r.Outcome), Phases: map[string]float64{}, Times: map[string]float64{}}
+	m := measured{Outcome: string(r.Outcome), Retrans: r.Retrans(), Lag: r.Lag().Time.Seconds(), Phases: map[string]float64{}, Times: map[string]float64{}}
 	if r.Err != nil {
 		m.Error = r.Err.Error()
 	}
