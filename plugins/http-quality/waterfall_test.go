@@ -228,3 +228,14 @@ func TestBlocksAreShownUnlessTheLocaleSpeaksAgainstThem(t *testing.T) {
 		}
 	}
 }
+
+func TestTheReadmeShowsWhatTheCommandPrints(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := redirected()
+	if report := string(screen{width: usualWidth}.report(aTarget(), &r)); !strings.Contains(string(readme), "$ vedette target test http://shop.example.com/\n"+report) {
+		t.Errorf("README.md does not have\n%s", report)
+	}
+}
