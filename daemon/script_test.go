@@ -2,6 +2,9 @@ package main
 
 import (
 	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"testing"
 
@@ -18,6 +21,11 @@ func TestCommandLineSaysWhatIsWrongAndWhere(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, environment(env.WorkDir)...)
 			env.Setenv("PROGRAMS", programs)
+			pages := http.NewServeMux()
+			pages.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+			site := httptest.NewServer(pages)
+			env.Defer(site.Close)
+			env.Setenv("SITE", site.URL)
 			return nil
 		},
 	})

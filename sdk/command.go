@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,14 +26,26 @@ func (p *Plugin) command(name string, args []string) int {
 			err = c.Run(ctx, call)
 			stop()
 		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "Error: %v\n", err)
-			return 1
-		}
-		return 0
+		return exitStatus(err, os.Stderr)
 	}
 	fmt.Fprintf(os.Stderr, "Error: %s has no command %q\n", p.Name, name)
 	return 2
+}
+
+// exitStatus says what went wrong, and is what the command ends with.
+func exitStatus(err error, errOut io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	status := 1
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		if status = exit.Status; exit.Err == nil {
+			return status
+		}
+	}
+	fmt.Fprintf(errOut, "Error: %v\n", err)
+	return status
 }
 
 // passedConfig reads the configuration that was passed on a descriptor of its own, where no list of processes shows it.

@@ -98,9 +98,26 @@ type Command struct {
 	Name string
 	// Doc says in a sentence what the command does.
 	Doc string
-	// Run does it. An error is printed and makes the exit status 1.
+	// Run does it. An error is printed and makes the exit status 1, unless it is an ExitError.
 	Run func(ctx context.Context, call Call) error
 }
+
+// ExitError is the error of a command that ends with a status of its own, or without a word.
+type ExitError struct {
+	Status int
+	// Err is printed; nil if everything was said already.
+	Err error
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Status)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns what is printed.
+func (e *ExitError) Unwrap() error { return e.Err }
 
 // Call is what a command is called with.
 type Call struct {

@@ -27,6 +27,10 @@ func Main(ctx context.Context, version string, args []string, out, errOut io.Wri
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(errOut, "Error:", err)
 		}
+		var wrongUse *wrongUseError
+		if errors.As(err, &wrongUse) {
+			return 2
+		}
 		return 1
 	}
 	return 0
@@ -41,7 +45,7 @@ func newRoot(version string) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
-		newVersion(version), newDocs())
+		newTarget(), newVersion(version), newDocs())
 	return root
 }
 

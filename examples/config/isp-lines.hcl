@@ -1,5 +1,6 @@
-# A site list in one file, probed over the lines of several providers. Every line is a plugin instance of its own, so
-# that one slow line delays no other; each sends from its own source address by means of the machine's routing.
+# A site list in one file, probed over the lines of several providers. Every line is a plugin instance of its own with a tag of its
+# own; each sends from its own source address by means of the machine's routing. A target that hangs delays no other on any line.
+# What is critical is probed more often over the second line, is tried again when it fails, and may take as long as its timeout says.
 #
 #   vedette run --config isp-lines.hcl -var idc=gz1
 
@@ -63,8 +64,12 @@ plugin "unicom" {
     for_each = local.critical
     labels   = [target.value.name]
     content {
-      app = target.value.app
-      url = target.value.url
+      app         = target.value.app
+      url         = target.value.url
+      interval    = "30s"
+      timeout     = "20s"
+      retries     = 1
+      retry_delay = "2s"
     }
   }
 }
