@@ -48,7 +48,7 @@ func content(seq uint64) []byte {
 	return fmt.Appendf(nil, "%d %s", seq, strings.Repeat("x", int(seq*37%900)))
 }
 
-func TestJournalKeepsSyncedEntriesAcrossKill(t *testing.T) {
+func TestSoakJournalKeepsSyncedEntriesAcrossKill(t *testing.T) {
 	dir := t.TempDir()
 	var synced uint64
 	kills := 10

@@ -81,7 +81,7 @@ func makeTools() map[string]*tool {
 	add(tool{options: []option{both("-a", colon), separate("--auth", colon)}}, "http", "https", "xh")
 	add(tool{options: []option{both("-a", all)}, after: map[string]int{"auth": 0}}, "redis-cli", "valkey-cli")
 	add(tool{options: []option{both("-p", all)}}, "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport",
-		"cqlsh", "useradd", "usermod", "rdesktop", "ab")
+		"cqlsh", "useradd", "usermod", "rdesktop")
 	add(tool{options: []option{both("-w", all)}}, "ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami")
 	add(tool{options: []option{both("-P", all)}}, "ipmitool", "mosquitto_pub", "mosquitto_sub", "sqlcmd", "bcp", "zip", "unzip")
 	add(tool{options: []option{attached("-p", all)}}, "7z", "7za", "7zr", "7zz", "rar", "unrar")
