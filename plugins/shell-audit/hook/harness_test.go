@@ -26,6 +26,10 @@ const person = 61234
 var library string
 
 func TestMain(m *testing.M) {
+	if socket := os.Getenv("VEDETTE_TEST_COLLECTOR"); socket != "" {
+		fmt.Fprintln(os.Stderr, collect(socket, os.Stdout))
+		os.Exit(1)
+	}
 	root, err := filepath.Abs("../../..")
 	if err == nil {
 		cmd := exec.Command("make", "-s", "-C", root, "bin/"+Library)
@@ -149,7 +153,7 @@ func within(t *testing.T) context.Context {
 func (b *bed) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = b.home
-	cmd.Env = []string{"HOME=" + b.home, "ZDOTDIR=" + b.home, "XDG_CONFIG_HOME=" + b.home + "/.config", "XDG_DATA_HOME=" + b.home + "/.local",
+	cmd.Env = []string{"HOME=" + b.home, "ZDOTDIR=" + b.home, "XDG_CONFIG_HOME=" + b.home + "/.config", "XDG_DATA_HOME=" + b.home + "/.local", "XDG_RUNTIME_DIR=" + b.home,
 		"PATH=/usr/local/bin:/usr/bin:/bin", "TERM=xterm", "LANG=C.UTF-8", "USER=person"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(b.uid), Gid: uint32(b.uid)}}
 	return cmd

@@ -78,7 +78,7 @@ extern struct variable *find_variable(const char *);
 extern struct variable *bind_variable(const char *, char *, int);
 extern int unbind_variable(const char *);
 extern int last_command_exit_value, executing_builtin, interactive_shell, promptvars, remember_on_history, history_expansion;
-extern char *ps1_prompt, *current_prompt_string, *current_readline_line;
+extern char *ps0_prompt, *ps1_prompt, *current_prompt_string, *current_readline_line;
 extern int current_readline_line_index;
 
 /* readline */
@@ -435,6 +435,8 @@ static void start(void)
 		return;
 	end(0);
 
+	if (full > n)
+		full--; /* its last line's end */
 	while (n > 0 && n == full && gathered[n - 1] == '\n')
 		n = --full;
 	int bang = n == full && n > 0 && (gathered[0] == '^' || memchr(gathered, history_expansion_char, n) != NULL);
@@ -497,7 +499,9 @@ static void set_hooks(void)
 		snprintf(ps0, sizeof ps0, REFERENCE "%s", present);
 	else
 		snprintf(ps0, sizeof ps0, "%.*s%s", (int)(ours - present), present, ours + sizeof REFERENCE - 1);
-	bind_variable("PS0", ps0, 0);
+	v = bind_variable("PS0", ps0, 0);
+	if (v != NULL)
+		ps0_prompt = v->value; /* bash has looked it up for the line to come already */
 }
 
 /* Readline's two moments. */

@@ -51,11 +51,15 @@ if status is-interactive; and test "$_vedette_audit_shell" != $fish_pid
             end
         end
         test -w $file; or return 1
-        set -l format '%s\n%s\0'
-        test -z "$_vedette_audit_torn"; or set format '\0%s\n%s\0'
-        if printf $format $argv 2>/dev/null >>$file
-            set -g _vedette_audit_torn ''
-            return 0
+        # fish tells of a full disk on the terminal. A failure is told that once: what follows it is tried by another process.
+        if test -z "$_vedette_audit_torn"
+            printf '%s\n%s\0' $argv >>$file; and return 0
+        else
+            printf '\0%s\n%s\0' $argv | command tee -a $file >/dev/null 2>/dev/null
+            if test $pipestatus[2] -eq 0
+                set -g _vedette_audit_torn ''
+                return 0
+            end
         end
         set -g _vedette_audit_torn 1
         return 1

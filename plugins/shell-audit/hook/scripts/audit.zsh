@@ -22,22 +22,21 @@ if [[ -o interactive && ${_vedette_audit_shell-} != $$ && $ZSH_SUBSHELL == 0 ]] 
 		setopt no_multibyte
 		local fd file=$_vedette_audit_dir/u/$EUID.log
 		if ! sysopen -w -a -o cloexec,nofollow,nonblock -u fd $file 2>/dev/null; then
-			_vedette_audit_reason=${(L)errnos[ERRNO]}
-			[[ $_vedette_audit_reason == enoent ]] || return 1
+			_vedette_audit_reason=open
+			[[ ! -e $file ]] || return 1
 			if [[ -z $_vedette_audit_dropped ]] || ! sysopen -w -a -o cloexec,nofollow,nonblock -u fd $_vedette_audit_dropped 2>/dev/null; then
 				printf -v file '%s/new/%d.%d.%04x%04x%04x%04x' $_vedette_audit_dir $EUID $$ $RANDOM $RANDOM $RANDOM $RANDOM
 				if ! sysopen -w -a -m 600 -o cloexec,nofollow,creat,excl -u fd $file 2>/dev/null; then
-					_vedette_audit_reason=${(L)errnos[ERRNO]}
 					return 1
 				fi
 				_vedette_audit_dropped=$file
 			fi
 		fi
-		local done=1
-		if syswrite -o $fd -- "${_vedette_audit_torn:+$'\0'}$1" 2>/dev/null; then
+		local done=1 closing=${_vedette_audit_torn:+$'\0'}
+		if syswrite -o $fd -- $closing$1 2>/dev/null; then
 			_vedette_audit_torn=
 		else
-			_vedette_audit_reason=${(L)errnos[ERRNO]} _vedette_audit_torn=1 done=
+			_vedette_audit_reason=write _vedette_audit_torn=1 done=
 		fi
 		exec {fd}>&-
 		[[ -n $done ]]
@@ -65,6 +64,8 @@ if [[ -o interactive && ${_vedette_audit_shell-} != $$ && $ZSH_SUBSHELL == 0 ]] 
 		if [[ -n $_vedette_audit_privacy && $text == ' '* && -o histignorespace ]]; then
 			return
 		fi
+		emulate -L zsh
+		trap - DEBUG # for this function alone
 		[[ -z $_vedette_audit_begun ]] || _vedette_audit_record E $_vedette_audit_hist $_vedette_audit_begun 0 -1 '' ''
 		_vedette_audit_now
 		_vedette_audit_begun=$_vedette_audit_time _vedette_audit_hist=$HISTCMD
@@ -73,6 +74,8 @@ if [[ -o interactive && ${_vedette_audit_shell-} != $$ && $ZSH_SUBSHELL == 0 ]] 
 
 	_vedette_audit_precmd() {
 		local rc=$?
+		emulate -L zsh
+		trap - DEBUG
 		[[ -n $_vedette_audit_begun ]] || return
 		_vedette_audit_now
 		_vedette_audit_record E $_vedette_audit_hist $_vedette_audit_begun $_vedette_audit_time $rc '' ''
