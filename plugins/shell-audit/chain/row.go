@@ -168,3 +168,19 @@ func (r Row) field(name string) Value {
 	}
 	return Value{}
 }
+
+// Any returns what the value holds: a string, an int64, a float64 or a bool.
+func (v Value) Any() any {
+	switch v.kind {
+	case 's':
+		return v.text
+	case 'i':
+		return int64(v.bits)
+	case 'f':
+		return math.Float64frombits(v.bits)
+	}
+	return v.bits == 1
+}
+
+// Sort puts tags and fields in the order of their names.
+func (r *Row) Sort() { r.Tags, r.Fields = sorted(r.Tags), sorted(r.Fields) }

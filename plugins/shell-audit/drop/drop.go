@@ -243,6 +243,9 @@ func openOwn(path string) (*os.File, error) {
 	return file, nil
 }
 
+// Watched are the directories in which something changes when there is something new.
+func (d *Directory) Watched() []string { return []string{d.users(), d.boxes()} }
+
 // Close closes all files.
 func (d *Directory) Close() {
 	for _, l := range d.logs {

@@ -46,12 +46,15 @@ func (d *Directory) Read(allowed func(uid int) int, visit func(Found)) (more boo
 	return more, errors.Join(wrong...)
 }
 
-// ReadUser visits what is new in the file of one user.
-func (d *Directory) ReadUser(uid, most int, visit func(Found)) (more bool, err error) {
-	if l := d.logs[uid]; l != nil {
-		return l.read(most, visit)
+// Drained says whether nothing is unread in the file of a user.
+func (d *Directory) Drained(uid int) bool {
+	l := d.logs[uid]
+	if l == nil {
+		return true
 	}
-	return false, nil
+	unread, err := l.unread()
+	_, rest := l.reader.Pending()
+	return err == nil && unread <= int64(rest)
 }
 
 // Shut are the users that are not let in at present.

@@ -1,0 +1,5 @@
+package main
+
+import "github.com/vedette-monitor/vedette/sdk"
+
+var commands = []sdk.Command{}

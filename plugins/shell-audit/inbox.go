@@ -1,0 +1,111 @@
+package main
+
+import (
+	"time"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/record"
+)
+
+// inbox is what has come of a user and is no row yet. The hook writes a record to its file before it sends the copy: so when a
+// copy has come the record is there, and the other way round a record waits a moment for the copy that attests it.
+type inbox struct {
+	found    []waiting
+	attested map[record.Record]time.Time // copies, and when they came
+}
+
+type waiting struct {
+	drop.Found
+	until time.Time
+}
+
+const (
+	// patience is how long a record waits for its copy.
+	patience = 100 * time.Millisecond
+	// lone is how long a copy waits for its record before it is one itself: then the hook could not write to the spool.
+	lone = 2 * time.Second
+	// mostCopies bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.
+	mostCopies = 20_000
+)
+
+func (c *collector) inboxOf(uid int) *inbox {
+	b := c.inbox[uid]
+	if b == nil {
+		b = &inbox{attested: map[record.Record]time.Time{}}
+		c.inbox[uid] = b
+	}
+	if len(b.attested) > mostCopies {
+		clear(b.attested)
+	}
+	return b
+}
+
+// found takes what was read from the spool.
+func (c *collector) found(f drop.Found, now time.Time) error {
+	c.spend(f.UID)
+	if f.Boxed {
+		c.admit(f.UID)
+	}
+	b := c.inboxOf(f.UID)
+	b.found = append(b.found, waiting{f, now.Add(patience)})
+	return nil
+}
+
+// release makes rows of what has waited long enough, or is attested.
+func (c *collector) release(now time.Time) error {
+	for uid, b := range c.inbox {
+		n := 0
+		for n < len(b.found) {
+			w := b.found[n]
+			level := ofUser
+			if w.Bad == nil {
+				if _, ok := b.attested[w.Record]; ok {
+					delete(b.attested, w.Record)
+					level = ofProcess
+				} else if s := c.shells[shellKey{uid, w.Record.PID, w.Record.Birth}]; s != nil && s.connected && now.Before(w.until) {
+					break
+				}
+			}
+			n++
+			if err := c.record(uid, w.Item.Record, level, w.Found, now); err != nil {
+				return err
+			}
+		}
+		clear(b.found[:n])
+		if b.found = b.found[n:]; len(b.found) == 0 {
+			b.found = nil
+		}
+		for r, came := range b.attested {
+			if now.Sub(came) > lone && len(b.found) == 0 && c.drop.Drained(uid) {
+				delete(b.attested, r)
+				if err := c.record(uid, r, ofProcess, drop.Found{UID: uid}, now); err != nil {
+					return err
+				}
+			}
+		}
+		if len(b.found) == 0 && len(b.attested) == 0 {
+			delete(c.inbox, uid)
+		}
+	}
+	return nil
+}
+
+// settled says that all that was read is a row.
+func (c *collector) settled() bool {
+	for _, b := range c.inbox {
+		if len(b.found) > 0 {
+			return false
+		}
+	}
+	return len(c.ledger.waiting) == 0
+}
+
+// nextRelease is when something has waited long enough; never if nothing waits.
+func (c *collector) nextRelease() <-chan time.Time {
+	for _, b := range c.inbox {
+		if len(b.found) > 0 {
+			return time.After(patience / 4)
+		}
+	}
+	return nil
+}

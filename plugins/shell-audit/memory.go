@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
+)
+
+// memory is what the collector knows from the entries of its journal. It is kept in a file now and then, so that after a start only
+// the newest entries are read again.
+type memory struct {
+	Seq  uint64 // of the last entry that is in it
+	Head chain.Point
+	Read map[drop.Place]int64 // how far files were read
+	Last map[string]int64     // the time of the newest row of each series
+	// Open are the commands of shells that have not ended, by their beginning.
+	Open map[shellKey]map[int64]open
+	// Boxes are records of files that may be read again, the oldest first.
+	Boxes []string
+}
+
+// open is a command that has not ended.
+type open struct{ Row chain.Row }
+
+const (
+	// mostOpen bounds the commands of a shell that have not ended: of more, jobs in the background that a shell does not wait for,
+	// the oldest are forgotten.
+	mostOpen  = 64
+	mostBoxes = 4096
+)
+
+func newMemory() *memory {
+	return &memory{Read: map[drop.Place]int64{}, Last: map[string]int64{}, Open: map[shellKey]map[int64]open{}}
+}
+
+// note takes in an entry.
+func (m *memory) note(e entry) {
+	m.Head = e.Head
+	if last := seriesOf(e.Row); e.Row.Time > m.Last[last] {
+		m.Last[last] = e.Row.Time
+	}
+	o := e.Origin
+	if o.From != nil {
+		m.Read[*o.From] = o.End
+	}
+	if o.Box != "" {
+		m.Boxes = append(m.Boxes, o.Box)
+		if len(m.Boxes) > mostBoxes {
+			m.Boxes = m.Boxes[len(m.Boxes)-mostBoxes:]
+		}
+	}
+	if o.Shell == nil {
+		return
+	}
+	switch commands := m.Open[*o.Shell]; {
+	case o.Opens:
+		if commands == nil {
+			commands = map[int64]open{}
+			m.Open[*o.Shell] = commands
+		}
+		commands[o.Started] = open{e.Row}
+		if len(commands) > mostOpen {
+			oldest := o.Started
+			for started := range commands {
+				oldest = min(oldest, started)
+			}
+			delete(commands, oldest)
+		}
+	case o.Closes:
+		delete(commands, o.Started)
+		if len(commands) == 0 {
+			delete(m.Open, *o.Shell)
+		}
+	}
+}
+
+// seriesOf tells the series of a row from others.
+func seriesOf(r chain.Row) string {
+	key := r.Measurement
+	for _, tag := range r.Tags {
+		key += "\x00" + tag.Name + "\x00" + tag.Text()
+	}
+	return key
+}
+
+// kept is a memory as it is in its file.
+type kept struct {
+	Seq   uint64           `json:"seq"`
+	Head  headKept         `json:"head"`
+	Read  []placeKept      `json:"read"`
+	Last  map[string]int64 `json:"last"`
+	Open  []stored         `json:"open"`
+	Boxes []string         `json:"boxes"`
+}
+
+type headKept struct {
+	Seq   uint64 `json:"seq"`
+	Epoch uint64 `json:"epoch"`
+	MAC   string `json:"mac"`
+}
+
+type placeKept struct {
+	drop.Place
+	End int64 `json:"end"`
+}
+
+// save replaces the file as a whole.
+func (m *memory) save(path string) error {
+	k := kept{Seq: m.Seq, Head: headKept{m.Head.Seq, m.Head.Epoch, m.Head.MAC.String()}, Last: m.Last, Boxes: m.Boxes}
+	for place, end := range m.Read {
+		k.Read = append(k.Read, placeKept{place, end})
+	}
+	for shell, commands := range m.Open {
+		for started, c := range commands {
+			k.Open = append(k.Open, stored{Measurement: c.Row.Measurement, Time: c.Row.Time, Tags: mapOf(c.Row.Tags), Fields: mapOf(c.Row.Fields),
+				Origin: origin{Shell: &shell, Started: started}})
+		}
+	}
+	text, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	return replace(path, text)
+}
+
+// replace writes a file that is there whole, or as it was before.
+func replace(path string, text []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
+}
+
+// loadMemory reads what was kept; nothing if it can not be used, for all of it is in the journal.
+func loadMemory(path string) (*memory, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newMemory(), nil
+	}
+	if err != nil {
+		return newMemory(), err
+	}
+	m := newMemory()
+	var k struct {
+		kept
+		Open []json.RawMessage `json:"open"`
+	}
+	if err := json.Unmarshal(text, &k); err != nil {
+		return newMemory(), err
+	}
+	m.Seq, m.Boxes = k.Seq, k.Boxes
+	if m.Head.MAC, err = chain.ParseMAC(k.Head.MAC); err != nil {
+		return newMemory(), err
+	}
+	m.Head.Seq, m.Head.Epoch = k.Head.Seq, k.Head.Epoch
+	for _, p := range k.Read {
+		m.Read[p.Place] = p.End
+	}
+	maps.Copy(m.Last, k.Last)
+	for _, raw := range k.Open {
+		row, o, err := parseOpen(raw)
+		if err != nil {
+			return newMemory(), err
+		}
+		if m.Open[*o.Shell] == nil {
+			m.Open[*o.Shell] = map[int64]open{}
+		}
+		m.Open[*o.Shell][o.Started] = open{row}
+	}
+	return m, nil
+}
+
+func parseOpen(raw []byte) (chain.Row, origin, error) {
+	e, err := parseStored(raw)
+	if err == nil && e.Origin.Shell == nil {
+		err = errors.New("an open command without its shell")
+	}
+	if err != nil {
+		return chain.Row{}, origin{}, fmt.Errorf("what was kept can not be understood: %w", err)
+	}
+	row, err := rowOf(e.Measurement, e.Time, e.Tags, e.Fields)
+	return row, e.Origin, err
+}
