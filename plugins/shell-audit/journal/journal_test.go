@@ -92,22 +92,6 @@ func TestWhatWasAppendedIsReadInOrderAndAgainAfterOpening(t *testing.T) {
 	}
 }
 
-func TestAReaderFollowsTheWriter(t *testing.T) {
-	dir := t.TempDir()
-	j := open(t, dir, Options{SegmentBytes: 100})
-	r := Read(dir, 1)
-	defer r.Close()
-	for i := range 20 {
-		if e, err := r.Next(); err != io.EOF {
-			t.Fatalf("%+v, %v", e, err)
-		}
-		add(t, j, fmt.Sprint("b", i))
-		if e, err := r.Next(); err != nil || string(e.Body) != fmt.Sprint("b", i) {
-			t.Fatalf("%+v, %v", e, err)
-		}
-	}
-}
-
 func TestATornEntryIsCutOffWhereverItIsTorn(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
@@ -341,38 +325,24 @@ func TestATornCommitPointLeavesTheOneBefore(t *testing.T) {
 	}
 }
 
-func FuzzReaderPassesAnything(f *testing.F) {
-	good := Entry{Seq: 1, Time: at, Body: []byte("a")}.encode(nil)
-	f.Add(good, uint16(3))
-	f.Add(append(good[:20:20], good...), uint16(0))
-	f.Fuzz(func(t *testing.T, noise []byte, cut uint16) {
-		dir := t.TempDir()
-		b := Entry{Seq: 1, Time: at, Body: []byte("first")}.encode(nil)
-		b = append(b, noise...)
-		b = Entry{Seq: 1 << 40, Time: at, Body: []byte("last")}.encode(b)
-		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), b, 0o600); err != nil {
+func TestNumbersOfDestroyedEntriesAreNotGivenAgain(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	for range 3 {
+		seq := add(t, j, "x")
+		if err := errors.Join(j.Sync(seq), j.Commit(seq)); err != nil {
 			t.Fatal(err)
 		}
-		got := bodies(t, dir, 1)
-		if got[0] != "1:first" || got[len(got)-1] != fmt.Sprintf("%d:last", 1<<40) {
-			t.Fatalf("%q", got)
-		}
-		if err := os.Truncate(filepath.Join(dir, segmentName(1)), int64(min(int(cut), len(b)))); err != nil {
-			t.Fatal(err)
-		}
-		j, _, err := Open(dir, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer j.Close()
-		if seq, err := j.Append(1, at, []byte("new")); err != nil || j.Sync(seq) != nil {
-			t.Fatal(err)
-		}
-		got = bodies(t, dir, 1)
-		if !strings.HasSuffix(got[len(got)-1], ":new") {
-			t.Fatalf("%q", got)
-		}
-	})
+	}
+	_ = j.Close()
+	if err := os.Truncate(filepath.Join(dir, segmentName(1)), headerSize+1); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir, Options{})
+	if seq := add(t, j, "new"); seq != 4 {
+		t.Errorf("the next entry is %d", seq)
+	}
+	wantBodies(t, dir, 1, "1:x", "2-4 lost", "4:new")
 }
 
 func BenchmarkAppend(b *testing.B) {
