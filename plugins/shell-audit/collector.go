@@ -66,7 +66,7 @@ func (c *collector) Stream(ctx context.Context, out sdk.Stream) (err error) {
 	}
 	defer c.drop.Close()
 	defer func() { err = errors.Join(err, c.ledger.close()) }()
-	if err := os.MkdirAll(filepath.Dir(string(c.config.Socket)), 0o755); err != nil {
+	if err := makeWay(filepath.Dir(string(c.config.Socket))); err != nil {
 		return fmt.Errorf("making the directory of the socket: %w", err)
 	}
 	server, err := socket.Listen(string(c.config.Socket), socket.Usual, c.logger)
@@ -107,6 +107,9 @@ func (c *collector) open() error {
 		return err
 	}
 	if c.key, err = hostKey(c.config.hostKey()); err == nil {
+		err = makeWay(filepath.Dir(string(c.config.Spool)))
+	}
+	if err == nil {
 		c.drop, err = drop.Open(string(c.config.Spool), drop.Usual, c.ledger.memory.Read, c.logger)
 	}
 	if err != nil {

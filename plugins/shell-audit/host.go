@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,32 @@ func hostKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("the key of the host: %w", err)
 	}
 	return key, nil
+}
+
+// makeWay makes a directory and those above it that are missing, so that every user can get to what is in it. It names the one that
+// lets nobody through.
+func makeWay(dir string) error {
+	if dir != "/" {
+		if err := makeWay(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	const through = 0o711
+	err := os.Mkdir(dir, through)
+	if err == nil {
+		return os.Chmod(dir, through) // whatever the mask of this process is
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || info.Mode()&0o001 == 0 {
+		return fmt.Errorf("users can not get through %s: let them with 'chmod o+x %[1]s', or choose another place", dir)
+	}
+	return nil
 }
 
 // peopleOf are root and the users of a passwd file who are people, by the usual numbers.
