@@ -24,7 +24,10 @@ TEST_PACKAGES := gcc libc6-dev zsh fish nginx-light curl openssl iproute2 protob
 ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
 	TestALineTakesItsDelayAndNoMore TestALineLosesEveryNthPacketOfTheClient TestNamespacesDoNotSeeTheMachine \
 	TestEveryPhaseIsTheSameAsCurls TestTimesStayTrueWhenManyProbesAreDueAtOnce \
-	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre TestAllSocketsGoOverTheLine
+	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre TestAllSocketsGoOverTheLine \
+	TestBash.* TestZsh.* TestFish.* TestEveryCommandIsInTheFileWhateverTheCollectorDoes TestTheCollectorIsToldWhatIsInTheFile \
+	TestWithoutAFileOfTheUsersRecordsGoToTheDropBox TestRecordsThatCouldNotBeWrittenAreCounted \
+	TestALineWithALeadingSpaceIsRecordedUnlessTheSiteSaysOtherwise TestTheNoticeIsShownOnceToPeopleAlone
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.
@@ -156,6 +159,7 @@ bench: build bench-packages $(TOOLS)/telegraf ## Run the benchmarks; peers run i
 	for p in blaster messages; do go -C bench build -trimpath -o "$(CURDIR)/$(TOOLS)/bench/$$p" ./$$p; done
 	$(CC) -O2 -o $(TOOLS)/bench/libcurl bench/probe/libcurl/loop.c -lcurl
 	go -C bench run ./probe -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
+	go -C bench run ./prompt -bin "$(CURDIR)/$(BIN)"
 	go test -count=1 -run TestTimesStayTrueWhenManyProbesAreDueAtOnce -v ./plugins/http-quality/bed
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
