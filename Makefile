@@ -33,7 +33,10 @@ ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDisk
 	TestWhatAnotherProcessSendsOverAConnectionIsNoRecord TestEvenRootIsNobodyElse \
 	TestBadMessagesCostTheirOwnConnectionAndNobodyElses TestAFloodOfOneUserDelaysNoOther \
 	TestAUserHasSoManyConnectionsAndNoMore TestTheEndOfAConnectionSaysWhetherItsShellIsStillThere \
-	TestALoginThatAnybodyCanClaimIsNotAttested
+	TestALoginThatAnybodyCanClaimIsNotAttested \
+	TestBash.* TestZsh.* TestFish.* TestEveryCommandIsInTheFileWhateverTheCollectorDoes TestTheCollectorIsToldWhatIsInTheFile \
+	TestWithoutAFileOfTheUsersRecordsGoToTheDropBox TestRecordsThatCouldNotBeWrittenAreCounted \
+	TestALineWithALeadingSpaceIsRecordedUnlessTheSiteSaysOtherwise TestTheNoticeIsShownOnceToPeopleAlone
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.
@@ -166,6 +169,7 @@ bench: build bench-packages $(TOOLS)/telegraf ## Run the benchmarks; peers run i
 	$(CC) -O2 -o $(TOOLS)/bench/libcurl bench/probe/libcurl/loop.c -lcurl
 	go -C bench run ./probe -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_BENCHMARK=1 go test -count=1 -run TestTimesStayTrueWhenManyProbesAreDueAtOnce -v ./plugins/http-quality/bed
+	go -C bench run ./prompt -bin "$(CURDIR)/$(BIN)"
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
 		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe
