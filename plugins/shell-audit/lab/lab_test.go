@@ -1,0 +1,144 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shells are those that are hooked.
+var shells = []string{"bash", "zsh", "fish"}
+
+func TestWhatIsTypedIsStoredWithAllThatIsKnownOfIt(t *testing.T) {
+	h := newHost(t, "")
+	h.start()
+	for _, name := range shells {
+		s := h.shell(t, name)
+		s.run("cd /tmp", "true "+name, "mysql -psecret-"+name, "false")
+	}
+	h.waitFor("the commands of all shells with their ends", func() bool {
+		ended := 0
+		for _, r := range h.commands() {
+			if r.int("exit_code") >= 0 {
+				ended++
+			}
+		}
+		return ended >= 4*len(shells)
+	})
+	rows := h.commands()
+	for _, name := range shells {
+		find := func(command string) row {
+			for _, r := range rows {
+				if r.text("shell") == name && r.text("command") == command {
+					return r
+				}
+			}
+			t.Fatalf("%s has no %q in %v", name, command, rows)
+			return nil
+		}
+		r := find("true " + name)
+		if r.int("exit_code") != 0 || r.int("uid") != person || r.text("user") != fmt.Sprint(person) || r.text("cwd") != "/tmp" ||
+			!strings.HasPrefix(r.text("tty"), "pts/") || r.text("source") != "hook" || r.text("host") != "lab" || r.int("duration_us") < 0 ||
+			!strings.HasSuffix(r.text("exe"), name) || r.int("chain_seq") < 1 || len(r.text("chain_mac")) != 64 || r.int("timestamp") < 1 {
+			t.Errorf("%s: %v", name, r)
+		}
+		if name == "bash" && (r.int("attestation") != 3 || r.int("history_id") < 1) {
+			t.Errorf("%s: %v", name, r)
+		}
+		if r := find("mysql -p[redacted]"); r.int("redacted") != 1 || r.int("exit_code") != 127 || r.text("command_mac") == "" {
+			t.Errorf("%s: %v", name, r)
+		}
+		if r := find("false"); r.int("exit_code") != 1 {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	if strings.Contains(fmt.Sprint(rows, h.events("drop")), "secret-") {
+		t.Error("a password is stored")
+	}
+	series, err := h.query("SHOW SERIES FROM shell_command")
+	if err != nil || len(series) > len(shells) {
+		t.Errorf("%d series of one user in %d shells: %v, %v", len(series), len(shells), series, err)
+	}
+}
+
+// TestSoakEveryCommandIsStoredWhateverIsKilled lets people type while the collector, the daemon and InfluxDB are killed in turn.
+func TestSoakEveryCommandIsStoredWhateverIsKilled(t *testing.T) {
+	each, kills := 100, 2
+	if os.Getenv("VEDETTE_SOAK") != "" {
+		each, kills = 1667, 20
+	}
+	h := newHost(t, "")
+	h.start()
+	victims := []string{"shell-audit", "vedette", "influxd"}
+	type step struct{ shell, n int }
+	typed := make(chan step)
+	var typing sync.WaitGroup
+	for i, name := range shells {
+		s := h.shell(t, name)
+		typing.Go(func() {
+			for n := range each {
+				if _, err := s.Run(within(t), fmt.Sprintf(": %s %d", name, n)); err != nil {
+					t.Errorf("%s: prompt %d: %v", name, n, err)
+					return
+				}
+				typed <- step{i, n}
+			}
+		})
+	}
+	go func() {
+		typing.Wait()
+		close(typed)
+	}()
+	done, kill, killed := 0, 0, map[string]int{}
+	total := len(shells) * each
+	for range typed {
+		done++
+		// So many kills of each, spread over all that is typed, and none before the one before has been made good: all are killed
+		// while they work.
+		if due := (done*kills*len(victims) + total/2) / total; due > kill {
+			victim := victims[kill%len(victims)]
+			kill++
+			h.waitFor(victim+" is there to be killed", func() bool { return h.kill(victim) })
+			killed[victim]++
+		}
+	}
+	var rows []row
+	deadline := time.Now().Add(3 * patience)
+	ended := func() int {
+		rows = h.commands()
+		n := 0
+		for _, r := range rows {
+			if r.int("exit_code") == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for ended() < total && time.Now().Before(deadline) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	var got, want []string
+	for _, r := range rows {
+		got = append(got, r.text("shell")+r.text("command"))
+		if r.int("exit_code") != 0 || r.int("duration_us") < 0 {
+			t.Errorf("it has no end: %v", r)
+		}
+	}
+	for _, name := range shells {
+		for n := range each {
+			want = append(want, fmt.Sprintf("%s: %s %d", name, name, n))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d commands are stored, %d were typed", len(got), len(want))
+		missing := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(got, s) })
+		t.Errorf("missing: %q", missing[:min(len(missing), 20)])
+	}
+	t.Logf("%d commands, killed: %v", total, killed)
+}
