@@ -52,14 +52,14 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/cmd/influxd
 	@touch $@
 
-# The builtin for bash. It has none of bash's headers, and no symbol of the C library that is newer than 2017's releases have.
+# The builtin for bash. It may not be executed, or it would be taken for a plugin. It has none of bash's headers, and no symbol of the C library that is newer than 2017's releases have.
 $(BIN)/vedette-audit.so: plugins/shell-audit/hook/builtin/vedette_audit.c
 	@mkdir -p $(BIN)
 	@if ! command -v $(CC) >/dev/null; then \
 		echo "There is no C compiler ($(CC)): bash gets the audit's script without the builtin."; \
 	else set -x; \
 		$(CC) -O2 -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -fstack-protector-strong -shared \
-			-Wl,-z,now,-z,relro,-z,nodelete,--as-needed -o $@ $<; \
+			-Wl,-z,now,-z,relro,-z,nodelete,--as-needed -o $@ $< && chmod 0644 $@; \
 	fi
 
 # The peer of the end-to-end benchmark, with the plugins that it needs and no others.
@@ -188,7 +188,8 @@ vuln: $(TOOLS)/govulncheck ## Look for known vulnerabilities
 
 install: build ## Install below PREFIX, /usr/local by default
 	install -d $(DESTDIR)$(PREFIX)/lib/vedette $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 $(BIN)/vedette $(BIN)/influxd $(wildcard $(BIN)/vedette-audit.so) $(addprefix $(BIN)/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/lib/vedette
+	install -m 0755 $(BIN)/vedette $(BIN)/influxd $(addprefix $(BIN)/,$(PLUGINS)) $(DESTDIR)$(PREFIX)/lib/vedette
+	if [ -f $(BIN)/vedette-audit.so ]; then install -m 0644 $(BIN)/vedette-audit.so $(DESTDIR)$(PREFIX)/lib/vedette; fi
 	ln -sf ../lib/vedette/vedette $(DESTDIR)$(PREFIX)/bin/vedette
 
 clean: ## Remove what was built; data/ stays

@@ -25,7 +25,7 @@
  * again. After that it is sent to the collector's socket, if that takes it at once. Processes forked from the shell record nothing.
  *
  * What it does not see: commands of scripts, of bash -c, and of shells started with --norc; what a program asks for itself; with neither
- * editing nor history, anything. History expansion in a command of several lines that history does not keep is recorded as
+ * editing nor history, anything; the one command with which a user switches promptvars back on. History expansion in a command of several lines that history does not keep is recorded as
  * typed. The kernel's side of the audit sees these run.
  *
  * The few declarations of bash that it needs are its own, so that one object fits all releases, and check proves them first
