@@ -131,7 +131,7 @@ func TestBashSessionsLookTheSameWithTheHook(t *testing.T) {
 		"array":          prompts + "PROMPT_COMMAND=(shows 'printf \"[$?]\"')\n",
 		"own PS0":        "PS0='[ps0 \\w $?]'\n",
 		"DEBUG trap":     "trap 'printf \"{%s %s}\" \"$BASH_COMMAND\" \"$_\"' DEBUG\n",
-		"DEBUG and ERR":  "set -o functrace\ntrap 'printf \"{%s}\" \"$BASH_COMMAND\" >/dev/tty' DEBUG\ntrap 'printf ERR' ERR\n",
+		"DEBUG and ERR":  "trap 'printf \"{%s}\" \"$BASH_COMMAND\"' DEBUG\ntrap 'printf ERR' ERR\n",
 		"set -u":         "set -u\n",
 		"posix":          "set -o posix\n",
 		"vi":             "set -o vi\n",
