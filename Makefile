@@ -61,14 +61,14 @@ $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
 		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/cmd/influxd
 	@touch $@
 
-# The builtin for bash. It has none of bash's headers, and no symbol of the C library that is newer than 2017's releases have.
-$(BIN)/vedette-audit.so: plugins/shell-audit/hook/builtin/vedette_audit.c
+# The builtin for bash. It may not be executed, or it would be taken for a plugin. It has none of bash's headers, and no symbol of the C library that is newer than 2017's releases have.
+$(BIN)/vedette-audit.so: $(wildcard plugins/shell-audit/hook/builtin/*.[ch])
 	@mkdir -p $(BIN)
 	@if ! command -v $(CC) >/dev/null; then \
 		echo "There is no C compiler ($(CC)): bash gets the audit's script without the builtin."; \
 	else set -x; \
 		$(CC) -O2 -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -fstack-protector-strong -shared \
-			-Wl,-z,now,-z,relro,-z,nodelete,--as-needed -o $@ $< && chmod 0644 $@; \
+			-Wl,-z,now,-z,relro,-z,nodelete,--as-needed -o $@ $(filter %.c,$^) && chmod 0644 $@; \
 	fi
 
 # The peer of the end-to-end benchmark, with the plugins that it needs and no others.

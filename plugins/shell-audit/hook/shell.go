@@ -54,7 +54,7 @@ func (s shell) install(t *tree, o Options, interpreter string) error {
 		if err != nil {
 			return err
 		}
-		if err := t.write(libraryDir+"/"+Library, library, 0o755, ""); err != nil {
+		if err := t.write(libraryDir+"/"+Library, library, 0o644, ""); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@
  * again. After that it is sent to the collector's socket, if that takes it at once. Processes forked from the shell record nothing.
  *
  * What it does not see: commands of scripts, of bash -c, and of shells started with --norc; what a program asks for itself; with neither
- * editing nor history, anything. History expansion in a command of several lines that history does not keep is recorded as
+ * editing nor history, anything; the one command with which a user switches promptvars back on. History expansion in a command of several lines that history does not keep is recorded as
  * typed. The kernel's side of the audit sees these run.
  *
  * The few declarations of bash that it needs are its own, so that one object fits all releases, and check proves them first
@@ -33,88 +33,19 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-/* bash */
-struct word {
-	char *text;
-	int flags;
-};
-struct words {
-	struct words *next;
-	struct word *word;
-};
-struct variable {
-	char *name;
-	char *value;
-	char *exported;
-	struct variable *(*dynamic_value)(struct variable *);
-	struct variable *(*assign)(struct variable *, char *, long, char *);
-	int attributes;
-	int context;
-};
-struct builtin {
-	char *name;
-	int (*function)(struct words *);
-	int flags;
-	char *const *long_doc;
-	const char *short_doc;
-	char *handle;
-};
-enum { ENABLED = 1, READ_ONLY = 2, ARRAY = 4, ASSOCIATIVE = 0x40, NAMEREF = 0x800 };
-
-extern struct variable *find_variable(const char *);
-extern struct variable *bind_variable(const char *, char *, int);
-extern int unbind_variable(const char *);
-extern int last_command_exit_value, executing_builtin, interactive_shell, promptvars, remember_on_history, history_expansion;
-extern char *ps0_prompt, *ps1_prompt, *current_prompt_string, *current_readline_line;
-extern int current_readline_line_index;
-
-/* readline */
-struct entry {
-	char *line;
-	char *timestamp;
-	void *data;
-};
-extern struct entry *history_get(int);
-extern int history_expand(char *, char **);
-extern int history_base, history_length;
-extern char history_expansion_char;
-extern char *rl_line_buffer;
-extern int rl_done;
-extern void (*rl_prep_term_function)(int);
-extern void (*rl_deprep_term_function)(void);
-
-enum {
-	cwd_limit = 1 << 10,
-	cmd_limit = 16 << 10,
-	record_limit = 18 << 10,
-	/* Descriptors below are the user's, and bash's own. */
-	first_descriptor = 230,
-};
+#include "bash.h"
+#include "record.h"
 
 #define VARIABLE "_vedette_audit"
 #define REFERENCE "${" VARIABLE "-}"
 
-/* The shell that records. A process forked from it has this too, and another number. */
-static pid_t shell;
-static unsigned long long shell_start;
-static unsigned long long sequence;
 static int respect_ignorespace;
-
-static char spool[PATH_MAX / 4];
-static struct sockaddr_un collector;
 
 /* The lines that readline has taken and bash has not yet run; gathered_full counts what did not fit, too. */
 static char gathered[cmd_limit + 1];
@@ -126,240 +57,7 @@ static long history_seen;
 /* The command that runs. */
 static int running;
 static long running_hist;
-static long long running_since, last_time;
-
-static int mine(void)
-{
-	return shell != 0 && getpid() == shell;
-}
-
-/* now is later than every time that it has told before, so that a time names a command of this shell. */
-static long long now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	long long us = t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-	last_time = us > last_time ? us : last_time + 1;
-	return last_time;
-}
-
-/* cut is how much of a text fits, with no character cut in two. */
-static size_t cut(const char *text, size_t n, size_t limit)
-{
-	if (n <= limit)
-		return n;
-	for (n = limit; n > limit - 4 && (text[n] & 0xC0) == 0x80; n--)
-		;
-	return n;
-}
-
-/* Writing to files. */
-
-/* A write that did not fit leaves half a record. The next one closes it with a NUL of its own. */
-static int torn;
-
-/* fstat as the kernel has it: the C library's has a version that older ones lack. */
-static int status_of(int fd, struct stat *st)
-{
-	return (int)syscall(SYS_fstat, fd, st);
-}
-
-/* write_to writes a record in one piece to a file whose owner is as expected, and closes it. It returns an errno. */
-static int write_to(int fd, uid_t owner, const char *record, size_t n)
-{
-	static char with_end[record_limit + 1];
-	struct stat st;
-	struct rlimit most;
-	int err = 0;
-
-	if (status_of(fd, &st) != 0)
-		err = errno;
-	else if (!S_ISREG(st.st_mode) || st.st_uid != owner || st.st_nlink != 1)
-		err = EPERM;
-	else if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY &&
-		 (rlim_t)st.st_size + 4 * record_limit > most.rlim_cur)
-		err = EFBIG; /* to try would be the shell's death by SIGXFSZ */
-	if (err == 0) {
-		if (torn) {
-			with_end[0] = '\0';
-			memcpy(with_end + 1, record, n);
-			record = with_end;
-			n++;
-		}
-		ssize_t written = write(fd, record, n);
-		if (written == (ssize_t)n) {
-			torn = 0;
-		} else {
-			err = written < 0 ? errno : ENOSPC;
-			torn = torn || written > 0;
-		}
-	}
-	close(fd);
-	return err;
-}
-
-enum { append_only = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC };
-
-/* append writes to the user's file. Where the collector has not made it there is the drop box, with a file for each shell. */
-static int append(const char *record, size_t n)
-{
-	static char dropped[PATH_MAX];
-	char path[PATH_MAX];
-	unsigned uid = geteuid();
-
-	snprintf(path, sizeof path, "%s/u/%u.log", spool, uid);
-	int fd = open(path, append_only);
-	if (fd >= 0)
-		return write_to(fd, 0, record, n);
-	if (errno != ENOENT)
-		return errno;
-	fd = dropped[0] ? open(dropped, append_only) : -1;
-	for (int tries = 0; fd < 0 && tries < 3; tries++) {
-		unsigned long long random;
-		if (syscall(SYS_getrandom, &random, sizeof random, 1 /* do not wait */) != sizeof random)
-			random = (unsigned long long)now() * 2862933555777941757ULL + (unsigned long long)shell;
-		snprintf(dropped, sizeof dropped, "%s/new/%u.%d.%016llx", spool, uid, (int)shell, random);
-		fd = open(dropped, append_only | O_CREAT | O_EXCL, 0600);
-		if (fd < 0 && errno != EEXIST) {
-			dropped[0] = '\0';
-			return errno;
-		}
-	}
-	if (fd < 0)
-		return EEXIST;
-	return write_to(fd, uid, record, n);
-}
-
-/* Telling the collector. */
-
-static int channel = -1;
-static dev_t channel_device;
-static ino_t channel_inode;
-
-/* The user may have closed the descriptor, or made it something else. Then it is not ours to use or to close. */
-static int channel_is_ours(void)
-{
-	struct stat st;
-	return status_of(channel, &st) == 0 && st.st_dev == channel_device && st.st_ino == channel_inode;
-}
-
-/* connect_channel does not wait, and after a failure does not try again within a second. */
-static int connect_channel(void)
-{
-	static time_t failed;
-	struct timespec t;
-	struct stat st;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	if (failed != 0 && t.tv_sec - failed < 2)
-		return -1;
-	failed = t.tv_sec;
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, first_descriptor);
-	close(fd);
-	if (high < 0)
-		return -1;
-	if (connect(high, (struct sockaddr *)&collector, sizeof collector) != 0 || status_of(high, &st) != 0) {
-		close(high);
-		return -1;
-	}
-	failed = 0;
-	channel = high;
-	channel_device = st.st_dev;
-	channel_inode = st.st_ino;
-	return 0;
-}
-
-static void tell(const char *record, size_t n)
-{
-	for (int tries = 0; tries < 2; tries++) {
-		if (channel >= 0 && !channel_is_ours())
-			channel = -1;
-		if (channel < 0 && connect_channel() != 0)
-			return;
-		if (send(channel, record, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-			return;
-		if (errno != EPIPE && errno != ECONNRESET && errno != ENOTCONN)
-			return;
-		close(channel);
-		channel = -1;
-	}
-}
-
-/* Records. */
-
-static const char *reason_of(int err)
-{
-	static char number[24];
-	switch (err) {
-	case EACCES: return "eacces";
-	case EDQUOT: return "edquot";
-	case EFBIG: return "efbig";
-	case EIO: return "eio";
-	case EMFILE: return "emfile";
-	case ENFILE: return "enfile";
-	case ENOENT: return "enoent";
-	case ENOSPC: return "enospc";
-	case EPERM: return "eperm";
-	case EROFS: return "erofs";
-	}
-	snprintf(number, sizeof number, "errno%d", err);
-	return number;
-}
-
-struct record {
-	char kind;
-	long hist;
-	long long t0, t1;
-	int rc;
-	const char *cwd, *cmd;
-	size_t cmd_len, full;
-};
-
-/* encode writes a record as it goes to file and socket, with the number that it would have. It returns the length. */
-static size_t encode(char *to, const struct record *r, unsigned long long number)
-{
-	size_t cwd_len = cut(r->cwd, strlen(r->cwd), cwd_limit);
-	size_t cmd_len = cut(r->cmd, r->cmd_len, cmd_limit);
-	int n = snprintf(to, record_limit, "1 %c raw bash %d %llu %llu %ld %lld %lld %d %zu %zu %zu\n", r->kind, (int)shell, shell_start,
-		number, r->hist, r->t0, r->t1, r->rc, cwd_len, cmd_len, r->full);
-	memcpy(to + n, r->cwd, cwd_len);
-	memcpy(to + n + cwd_len, r->cmd, cmd_len);
-	to[(size_t)n + cwd_len + cmd_len] = '\0';
-	return (size_t)n + cwd_len + cmd_len + 1;
-}
-
-static void emit(const struct record *r)
-{
-	static char bytes[record_limit];
-	static unsigned long long lost;
-	static int reason;
-	int err = 0;
-	size_t n;
-
-	if (lost > 0) {
-		char claim[96];
-		struct record report = {.kind = 'X', .hist = -1, .t0 = now(), .rc = -1, .cwd = "", .cmd = claim};
-		report.cmd_len = report.full = (size_t)snprintf(claim, sizeof claim, "count=%llu\x1freason=%s", lost, reason_of(reason));
-		n = encode(bytes, &report, sequence + 1);
-		err = append(bytes, n);
-		if (err == 0) {
-			sequence++;
-			lost = 0;
-			tell(bytes, n);
-		}
-	}
-	n = encode(bytes, r, ++sequence);
-	if (err == 0)
-		err = append(bytes, n);
-	if (err != 0) {
-		lost++;
-		reason = err;
-	}
-	tell(bytes, n);
-}
+static long long running_since;
 
 static const char *directory(void)
 {
@@ -414,7 +112,7 @@ static void end(long long t1)
 	if (!running)
 		return;
 	running = 0;
-	emit(&(struct record){.kind = 'E', .hist = running_hist, .t0 = running_since, .t1 = t1, .rc = last_command_exit_value, .cwd = "", .cmd = ""});
+	record_emit(&(struct record){.kind = 'E', .hist = running_hist, .t0 = running_since, .t1 = t1, .rc = last_command_exit_value, .cwd = "", .cmd = ""});
 }
 
 /*
@@ -455,8 +153,8 @@ static void start(void)
 	if (!wants_privacy(text)) {
 		running = 1;
 		running_hist = fresh ? number : -1;
-		running_since = now();
-		emit(&(struct record){.kind = 'S', .hist = running_hist, .t0 = running_since, .rc = -1, .cwd = directory(), .cmd = text, .cmd_len = n, .full = full});
+		running_since = record_time();
+		record_emit(&(struct record){.kind = 'S', .hist = running_hist, .t0 = running_since, .rc = -1, .cwd = directory(), .cmd = text, .cmd_len = n, .full = full});
 	}
 	free(expanded);
 	history_seen = number;
@@ -465,7 +163,7 @@ static void start(void)
 
 static struct variable *variable_read(struct variable *self)
 {
-	if (mine()) {
+	if (record_is_mine()) {
 		int saved = errno;
 		start();
 		errno = saved;
@@ -512,9 +210,9 @@ static void (*restore_terminal)(void);
 /* before_line comes before each line that readline reads: of the prompt, of a command's further lines, and of read -e. */
 static void before_line(int meta)
 {
-	if (mine() && current_prompt_string == ps1_prompt && executing_builtin == 0) {
+	if (record_is_mine() && current_prompt_string == ps1_prompt && executing_builtin == 0) {
 		int saved = errno;
-		end(now());
+		end(record_time());
 		history_seen = newest();
 		keep_rest();
 		set_hooks();
@@ -527,7 +225,7 @@ static void before_line(int meta)
 /* after_line comes when a line was entered, and when a signal interrupts it. */
 static void after_line(void)
 {
-	if (mine() && rl_done && rl_line_buffer != NULL && executing_builtin == 0) {
+	if (record_is_mine() && rl_done && rl_line_buffer != NULL && executing_builtin == 0) {
 		add(rl_line_buffer, strlen(rl_line_buffer));
 		add("\n", 1);
 	}
@@ -537,25 +235,6 @@ static void after_line(void)
 
 /* The builtin. */
 
-/* start_time is when the kernel made this process, in ticks since boot: with the pid it names the process. */
-static unsigned long long start_time(void)
-{
-	char text[1024];
-	unsigned long long ticks = 0;
-	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	char *field = strrchr(text, ')'); /* the second of the fields ends here; a name may have spaces */
-	for (int i = 2; field != NULL && i < 22; i++)
-		field = strchr(field + 1, ' ');
-	if (field != NULL)
-		ticks = strtoull(field, NULL, 10);
-	return ticks;
-}
-
 static void hello(void)
 {
 	char claims[4096], tty[256];
@@ -563,23 +242,17 @@ static void hello(void)
 	tty[n > 0 ? n : 0] = '\0';
 	int len = snprintf(claims, sizeof claims, "version=%.64s\x1ftty=%s\x1fppid=%d\x1fshlvl=%.16s\x1fssh=%.256s\x1fuser=%.256s\x1fmode=builtin",
 		value_of("BASH_VERSION"), tty, (int)getppid(), value_of("SHLVL"), value_of("SSH_CONNECTION"), value_of("USER"));
-	emit(&(struct record){.kind = 'H', .hist = -1, .t0 = now(), .rc = -1, .cwd = directory(), .cmd = claims, .cmd_len = (size_t)len, .full = (size_t)len});
+	record_emit(&(struct record){.kind = 'H', .hist = -1, .t0 = record_time(), .rc = -1, .cwd = directory(), .cmd = claims, .cmd_len = (size_t)len, .full = (size_t)len});
 }
 
 static int arm(struct words *args)
 {
-	if (mine())
+	if (record_is_mine())
 		return 0;
-	if (args == NULL || args->next == NULL || strlen(args->word->text) >= sizeof spool ||
-	    strlen(args->next->word->text) >= sizeof collector.sun_path || !interactive_shell)
+	if (args == NULL || args->next == NULL || !interactive_shell || record_begin(args->word->text, args->next->word->text) != 0)
 		return 1;
-	strcpy(spool, args->word->text);
-	collector.sun_family = AF_UNIX;
-	strcpy(collector.sun_path, args->next->word->text);
 	args = args->next->next;
 	respect_ignorespace = args != NULL && strcmp(args->word->text, "ignorespace") == 0;
-	shell = getpid();
-	shell_start = start_time();
 	history_seen = newest();
 	if (rl_prep_term_function != before_line) {
 		prepare_terminal = rl_prep_term_function;
@@ -617,7 +290,7 @@ static int check(void)
 	if (e != NULL && (e->line == NULL || strlen(e->line) > INT_MAX))
 		return 1;
 	unbind_variable(name);
-	return find_variable(name) != NULL || start_time() == 0;
+	return find_variable(name) != NULL || record_start_time() == 0;
 }
 
 static int vedette_audit(struct words *args)
