@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -30,14 +29,8 @@ func startNginx(ctx context.Context, dir string) (*nginx, error) {
 		return nil, err
 	}
 	n := &nginx{ca: filepath.Join(dir, "ca.pem")}
-	var names []string
-	for i := range addresses {
-		names = append(names, fmt.Sprintf("IP:127.0.0.%d", i+1))
-	}
-	make := exec.CommandContext(ctx, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-		"-keyout", filepath.Join(dir, "key.pem"), "-out", n.ca, "-days", "30", "-subj", "/CN=bench", "-addext", "subjectAltName="+strings.Join(names, ","))
-	if out, err := make.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("openssl: %w: %s", err, out)
+	if err := writeCertificates(n.ca, filepath.Join(dir, "site.pem"), filepath.Join(dir, "key.pem")); err != nil {
+		return nil, err
 	}
 	conf := strings.ReplaceAll(`
 daemon off;
@@ -49,7 +42,7 @@ http {
   access_log off;
   error_log stderr error;
   client_body_temp_path $DIR/a; proxy_temp_path $DIR/b; fastcgi_temp_path $DIR/c; uwsgi_temp_path $DIR/d; scgi_temp_path $DIR/e;
-  ssl_certificate $DIR/ca.pem;
+  ssl_certificate $DIR/site.pem;
   ssl_certificate_key $DIR/key.pem;
   ssl_protocols TLSv1.3;
   ssl_session_tickets off;

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"time"
 )
 
@@ -68,11 +67,13 @@ func (r *run) tlsConfig(q *request, learn func(s secured, bad error), protocols 
 	return config
 }
 
-// handshake secures conn.
-func (r *run) handshake(q *request, conn net.Conn) (*tls.Conn, secured, *Error) {
+// handshake secures w.
+func (r *run) handshake(q *request, w *wire) (*tls.Conn, secured, *Error) {
 	var s secured
+	conn := newFlights(w)
 	session := tls.Client(conn, r.tlsConfig(q, func(known secured, _ error) { s = known }, r.protocols()...))
 	err := session.Handshake()
+	conn.end(err == nil)
 	state := session.ConnectionState()
 	s.protocol = state.NegotiatedProtocol
 	if state.Version != 0 {
