@@ -40,6 +40,8 @@ type collector struct {
 	repeats map[repeatKey]*repeat
 	denied  map[int]bool // users whose file could not be made
 
+	more bool // there is more to be read
+
 	events chan socket.Event
 	woken  chan struct{}
 }
@@ -273,13 +275,17 @@ func (c *collector) leave() error {
 // read reads the spool.
 func (c *collector) read(now time.Time) error {
 	var failed error
-	_, err := c.drop.Read(func(uid int) int { return c.allowed(uid, now) }, func(f drop.Found) {
+	more, err := c.drop.Read(func(uid int) int { return c.allowed(uid, now) }, func(f drop.Found) {
 		if failed == nil {
 			failed = c.found(f, now)
 		}
 	})
 	if err != nil {
 		c.trouble("reading the spool", err)
+	}
+	c.more = more
+	if failed == nil {
+		failed = c.tellHeldBack(now)
 	}
 	return failed
 }

@@ -23,8 +23,6 @@ type origin struct {
 	// From is the file, and End how far it was read; From is nil if it was no file that is read on.
 	From *drop.Place `json:"from,omitempty"`
 	End  int64       `json:"end,omitempty"`
-	// Box tells a record in a file of its own from others, because such a file may be read again after a crash.
-	Box string `json:"box,omitempty"`
 	// Shell is the shell, Seq the number of its record; Opens says that the row waits for its end, under the time Started, and
 	// Closes that it has it.
 	Shell   *shellKey `json:"shell,omitempty"`

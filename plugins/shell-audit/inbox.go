@@ -102,6 +102,9 @@ func (c *collector) settled() bool {
 
 // nextRelease is when something has waited long enough; never if nothing waits.
 func (c *collector) nextRelease() <-chan time.Time {
+	if c.more {
+		return time.After(0)
+	}
 	for _, b := range c.inbox {
 		if len(b.found) > 0 {
 			return time.After(patience / 4)

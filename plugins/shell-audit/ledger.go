@@ -49,7 +49,9 @@ func openLedger(c *config, logger hclog.Logger) (*ledger, error) {
 	l := &ledger{config: c, logger: logger, grown: make(chan struct{})}
 	var torn int64
 	var err error
-	if l.journal, torn, err = journal.Open(c.journal(), journal.Options{MaxBytes: int64(c.JournalSize), MaxAge: c.JournalAge}); err != nil {
+	if l.journal, torn, err = journal.Open(c.journal(), journal.Options{
+		MaxBytes: int64(c.JournalSize), MaxAge: c.JournalAge, SegmentBytes: min(4<<20, int64(c.JournalSize)/8),
+	}); err != nil {
 		return nil, err
 	}
 	if torn > 0 {

@@ -22,8 +22,6 @@ type memory struct {
 	Last map[string]int64     // the time of the newest row of each series
 	// Open are the commands of shells that have not ended, by their beginning.
 	Open map[shellKey]map[int64]open
-	// Boxes are records of files that may be read again, the oldest first.
-	Boxes []string
 }
 
 // open is a command that has not ended.
@@ -32,8 +30,7 @@ type open struct{ Row chain.Row }
 const (
 	// mostOpen bounds the commands of a shell that have not ended: of more, jobs in the background that a shell does not wait for,
 	// the oldest are forgotten.
-	mostOpen  = 64
-	mostBoxes = 4096
+	mostOpen = 64
 )
 
 func newMemory() *memory {
@@ -49,12 +46,6 @@ func (m *memory) note(e entry) {
 	o := e.Origin
 	if o.From != nil {
 		m.Read[*o.From] = o.End
-	}
-	if o.Box != "" {
-		m.Boxes = append(m.Boxes, o.Box)
-		if len(m.Boxes) > mostBoxes {
-			m.Boxes = m.Boxes[len(m.Boxes)-mostBoxes:]
-		}
 	}
 	if o.Shell == nil {
 		return
@@ -92,12 +83,11 @@ func seriesOf(r chain.Row) string {
 
 // kept is a memory as it is in its file.
 type kept struct {
-	Seq   uint64           `json:"seq"`
-	Head  headKept         `json:"head"`
-	Read  []placeKept      `json:"read"`
-	Last  map[string]int64 `json:"last"`
-	Open  []stored         `json:"open"`
-	Boxes []string         `json:"boxes"`
+	Seq  uint64           `json:"seq"`
+	Head headKept         `json:"head"`
+	Read []placeKept      `json:"read"`
+	Last map[string]int64 `json:"last"`
+	Open []stored         `json:"open"`
 }
 
 type headKept struct {
@@ -113,7 +103,7 @@ type placeKept struct {
 
 // save replaces the file as a whole.
 func (m *memory) save(path string) error {
-	k := kept{Seq: m.Seq, Head: headKept{m.Head.Seq, m.Head.Epoch, m.Head.MAC.String()}, Last: m.Last, Boxes: m.Boxes}
+	k := kept{Seq: m.Seq, Head: headKept{m.Head.Seq, m.Head.Epoch, m.Head.MAC.String()}, Last: m.Last}
 	for place, end := range m.Read {
 		k.Read = append(k.Read, placeKept{place, end})
 	}
@@ -166,7 +156,7 @@ func loadMemory(path string) (*memory, error) {
 	if err := json.Unmarshal(text, &k); err != nil {
 		return newMemory(), err
 	}
-	m.Seq, m.Boxes = k.Seq, k.Boxes
+	m.Seq = k.Seq
 	if m.Head.MAC, err = chain.ParseMAC(k.Head.MAC); err != nil {
 		return newMemory(), err
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -25,13 +23,7 @@ const (
 // record makes a row of a record, or completes one.
 func (c *collector) record(uid int, r record.Record, level attestation, f drop.Found, now time.Time) error {
 	var o origin
-	switch {
-	case f.Boxed:
-		o.Box = digest(uid, r)
-		if slices.Contains(c.ledger.memory.Boxes, o.Box) {
-			return nil // its file was to be deleted when the collector ended
-		}
-	case f.Place.Inode != 0:
+	if f.Place.Inode != 0 {
 		o.From, o.End = &f.Place, f.End
 	}
 	if f.Bad != nil {
@@ -130,12 +122,6 @@ func ending(r record.Record) []chain.Value {
 		f = append(f, chain.Int("duration_us", int64(r.Ended-r.Started)))
 	}
 	return f
-}
-
-// digest tells a record from others.
-func digest(uid int, r record.Record) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %+v", uid, r))
-	return hex.EncodeToString(sum[:16])
 }
 
 // event is what happens to the audit.

@@ -2,6 +2,7 @@
 //
 //	u/<uid>.log             what a user's shells append to; the user can do nothing else with it
 //	new/<uid>.<pid>.<name>  what shells write whose user has no such file yet; anybody can put files there
+//	taken/                  such files, while they are read
 //
 // A user's file belongs to root, an entry of its access control list lets the user write, and its attribute "append only" lets
 // nobody do more than append: not overwrite, cut, replace or delete what is written. So a record in it is of that user, or of

@@ -40,7 +40,6 @@ type Directory struct {
 	logs map[int]*log    // of users, by their number
 	past []*log          // that were put aside
 	from map[Place]int64 // where reading goes on, of files that were not opened yet
-	read map[string]bool // boxes that were read and may be deleted
 	// warned says that it was told that files can be overwritten here.
 	warned bool
 }
@@ -57,23 +56,24 @@ type Found struct {
 	// Boxed says that it was in a file of the user's own.
 	Boxed bool
 	record.Item
-	// Place is where it was; End is of it. It is of no file that is read again if it was boxed.
+	// Place is where it was; End is of it.
 	Place Place
 }
 
 const (
 	usersDir = "u"
 	boxesDir = "new"
+	takenDir = "taken" // of boxes, where no user gets to
 )
 
 // Open makes what is missing of the directory, which must be in one that nobody but root can write to, and reads it from the
 // places given on.
 func Open(path string, limits Limits, from map[Place]int64, logger hclog.Logger) (*Directory, error) {
-	d := &Directory{path: path, limits: limits, logger: logger, logs: map[int]*log{}, read: map[string]bool{}, from: maps.Clone(from)}
+	d := &Directory{path: path, limits: limits, logger: logger, logs: map[int]*log{}, from: maps.Clone(from)}
 	for _, dir := range []struct {
 		path string
 		mode fs.FileMode
-	}{{path, 0o711}, {d.users(), 0o711}, {d.boxes(), 0o733 | fs.ModeSticky}} {
+	}{{path, 0o711}, {d.users(), 0o711}, {d.boxes(), 0o733 | fs.ModeSticky}, {d.taken(), 0o700}} {
 		if err := ownDirectory(dir.path, dir.mode); err != nil {
 			return nil, err
 		}
@@ -99,11 +99,12 @@ func Open(path string, limits Limits, from map[Place]int64, logger hclog.Logger)
 			return nil, err
 		}
 	}
-	return d, nil
+	return d, d.openBoxes()
 }
 
 func (d *Directory) users() string { return filepath.Join(d.path, usersDir) }
 func (d *Directory) boxes() string { return filepath.Join(d.path, boxesDir) }
+func (d *Directory) taken() string { return filepath.Join(d.path, takenDir) }
 
 // ownDirectory makes a directory of root's with this mode, or of one that is there.
 func ownDirectory(path string, mode fs.FileMode) error {

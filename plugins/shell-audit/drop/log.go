@@ -17,10 +17,13 @@ type log struct {
 	file   *os.File
 	place  Place
 	reader *record.Reader
+	// ended says that the last reading came to the end.
+	ended bool
 	// shut says that its user is not let in, because too much is unread.
 	shut bool
-	// aside is when it was put aside, if it was.
+	// aside is when it was put aside, if it was; boxed says that its user made it.
 	aside time.Time
+	boxed bool
 }
 
 // follow reads a file from where reading has to go on.
@@ -43,15 +46,17 @@ func (d *Directory) follow(file *os.File, uid int) (*log, error) {
 
 // read visits at most that many records, and reports whether there may be more.
 func (l *log) read(most int, visit func(Found)) (more bool, err error) {
+	l.ended = false
 	for range most {
 		item, err := l.reader.Next()
 		if err == io.EOF {
+			l.ended = true
 			return false, l.lookForCut(visit)
 		}
 		if err != nil {
 			return false, fmt.Errorf("reading the records of user %d: %w", l.place.UID, err)
 		}
-		visit(Found{UID: l.place.UID, Item: item, Place: l.place})
+		visit(Found{UID: l.place.UID, Boxed: l.boxed, Item: item, Place: l.place})
 	}
 	return true, nil
 }
@@ -88,6 +93,13 @@ func (l *log) unread() (int64, error) {
 	size, err := l.size()
 	at, _ := l.reader.Pending()
 	return size - at, err
+}
+
+// drained says whether all of it was visited, but for a record whose end is missing.
+func (l *log) drained() (bool, error) {
+	unread, err := l.unread()
+	_, rest := l.reader.Pending()
+	return err == nil && l.ended && unread <= int64(rest), err
 }
 
 // keepBound shuts the user out while too much is unread.

@@ -16,12 +16,6 @@ import (
 // returns the files that are gone, whose places mean nothing from now on.
 func (d *Directory) Settle() (gone []Place, err error) {
 	var wrong []error
-	for path := range d.read {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			wrong = append(wrong, fmt.Errorf("deleting what was read: %w", err))
-		}
-	}
-	clear(d.read)
 	for uid, l := range d.logs {
 		if err := d.putAside(uid, l); err != nil {
 			wrong = append(wrong, err)
@@ -29,12 +23,11 @@ func (d *Directory) Settle() (gone []Place, err error) {
 	}
 	kept := d.past[:0]
 	for _, l := range d.past {
-		unread, err := l.unread()
-		_, rest := l.reader.Pending()
+		drained, err := l.drained()
 		switch {
 		case err != nil:
 			wrong = append(wrong, err)
-		case time.Since(l.aside) > d.limits.Linger && unread == int64(rest): // a record without an end will get none
+		case time.Since(l.aside) > d.lingers(l) && drained: // a record without an end will get none
 			if err := setFlags(l.file, 0); err != nil && !errors.Is(err, errNoFlags) {
 				wrong = append(wrong, err)
 			}
@@ -53,6 +46,16 @@ func (d *Directory) Settle() (gone []Place, err error) {
 	return gone, errors.Join(wrong...)
 }
 
+// lingers is how long a file may still be written to after it was put aside.
+func (d *Directory) lingers(l *log) time.Duration {
+	if l.boxed {
+		return min(d.limits.Linger, boxLinger) // there may be many
+	}
+	return d.limits.Linger
+}
+
+const boxLinger = 10 * time.Second
+
 // putAside gives a user whose file has grown long another one. At no moment there is none. It waits until all of it is read, for
 // a file that can only be appended to can not be renamed, and what the user may do to it meanwhile shall cost nothing.
 func (d *Directory) putAside(uid int, l *log) error {
@@ -60,8 +63,7 @@ func (d *Directory) putAside(uid int, l *log) error {
 	if err != nil || size < d.limits.PutAside {
 		return err
 	}
-	unread, err := l.unread()
-	if _, rest := l.reader.Pending(); err != nil || unread > int64(rest) || l.shut {
+	if drained, err := l.drained(); err != nil || !drained || l.shut {
 		return err
 	}
 	path := filepath.Join(d.users(), nameOf(uid))
