@@ -1,0 +1,101 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Mode says how the kernel is asked.
+type Mode string
+
+const (
+	Off  Mode = "off"
+	EBPF Mode = "ebpf" // programs of our own in the kernel
+	Auto Mode = "auto" // what is to be had
+)
+
+// Options say what to listen to.
+type Options struct {
+	Mode Mode
+	// All also tells of programs without terminal and login.
+	All bool
+
+	ring int // bytes; for tests
+}
+
+// Status says what is listened to.
+type Status struct {
+	Mode Mode // never Auto
+	// Why says in words why it is not a better one; "" if it is the best one, or what was asked for.
+	Why string
+	// Exits says whether ends are told too.
+	Exits bool
+}
+
+// mechanism is a way to hear from the kernel. Run is called once at most, and ends with ctx after what had come until then.
+type mechanism interface {
+	run(ctx context.Context, tell func(Event)) error
+	drops() (uint64, error)
+	close()
+}
+
+// Source is where events come from.
+type Source struct {
+	status  Status
+	how     mechanism // nil if nothing is listened to
+	started atomic.Bool
+}
+
+// Open begins to listen: from now on nothing is missed that is not counted. Run must be called soon, and ends it; or Close.
+// A mode that was asked for by its name and is not to be had is an error; Auto does without, and Status says why.
+func Open(o Options, logger hclog.Logger) (*Source, error) {
+	switch o.Mode {
+	case Off:
+		return &Source{status: Status{Mode: Off}}, nil
+	case EBPF, Auto:
+		t, err := openTracer(o, logger)
+		if err == nil {
+			return &Source{status: Status{Mode: EBPF, Exits: true}, how: t}, nil
+		}
+		if o.Mode == EBPF {
+			return nil, fmt.Errorf("listening to the kernel by eBPF: %w", err)
+		}
+		return &Source{status: Status{Mode: Off, Why: "eBPF: " + err.Error()}}, nil
+	}
+	return nil, fmt.Errorf("listening to the kernel: there is no mode %q: it is one of off, ebpf, auto", o.Mode)
+}
+
+// Status says what is listened to.
+func (s *Source) Status() Status { return s.status }
+
+// Drops is how many events were lost, ever.
+func (s *Source) Drops() (uint64, error) {
+	if s.how == nil {
+		return 0, nil
+	}
+	return s.how.drops()
+}
+
+// Run tells events, one after the other, until ctx ends; then those that had happened before, and it returns nil. With nothing
+// to listen to it only waits. It can be called once, and the counts stay.
+func (s *Source) Run(ctx context.Context, tell func(Event)) error {
+	if s.started.Swap(true) {
+		return errors.New("listening to the kernel: it was listened to before: open another source")
+	}
+	if s.how == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.how.run(ctx, tell)
+}
+
+// Close ends it. It must not be called while Run or Drops is running.
+func (s *Source) Close() {
+	if s.how != nil {
+		s.how.close()
+	}
+}
