@@ -39,7 +39,8 @@ ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDisk
 	TestALineWithALeadingSpaceIsRecordedUnlessTheSiteSaysOtherwise TestTheNoticeIsShownOnceToPeopleAlone \
 	TestEveryProgramOfABurstIsTold TestWhatASlowReaderLosesIsCountedExactly \
 	TestAProgramIsToldWithAllThatTheKernelKnows TestArgumentsAreToldByteForByte TestTheEndOfManyThreadsIsToldOnce \
-	TestTerminalsAndLoginsAreInScopeAndTheRestIsNot TestWhatTheKernelRefusesIsReported
+	TestTerminalsAndLoginsAreInScopeAndTheRestIsNot TestWhatTheKernelRefusesIsReported \
+	TestTheKernelsAuditTellsProgramsAndIsLeftAsItWas TestWithoutRulesNothingIsAddedAndItIsSaid TestWhatTheKernelsAuditLosesIsCounted
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.

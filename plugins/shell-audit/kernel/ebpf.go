@@ -200,13 +200,13 @@ func (t *tracer) tally() (tally, error) {
 	return tally{n[countSeen/8], n[countDropped/8], n[countUnknown/8]}, nil
 }
 
-// drops also counts the calls that the kernel has left out because a program was at work on the same processor.
+// drops also counts the ends that will not be told, and the calls that the kernel has left out because a program was at work on the same processor.
 func (t *tracer) drops() (uint64, error) {
 	n, err := t.tally()
 	if err != nil {
 		return 0, err
 	}
-	dropped := n.dropped
+	dropped := n.dropped + n.unknown
 	for _, p := range []*ebpf.Program{t.exec, t.exit} {
 		if stats, err := p.Stats(); err == nil {
 			dropped += stats.RecursionMisses

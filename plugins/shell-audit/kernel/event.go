@@ -17,14 +17,15 @@ type Exec struct {
 	// Terminal controls the process, such as pts/3; "" if none does.
 	Terminal string
 	// Comm is what the kernel calls it: the first 15 bytes of the file's name. Path is the file as the caller has named it, which
-	// may be relative; for a script it is the script.
+	// may be relative; for a script it is the script. The kernel's audit tells the program instead, which for a script is its
+	// interpreter.
 	Comm, Path string
 	// Args are the arguments, the name first. If Truncated, the last of them is cut, or some are missing.
 	Args      []string
 	Truncated bool
 	// Size is that of all arguments, with a NUL behind each.
 	Size int64
-	// Cwd is where it was started; "" if it is not known, as with eBPF.
+	// Cwd is where it was started; "" if it is not known: only the kernel's audit tells it.
 	Cwd string
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -13,9 +15,10 @@ import (
 type Mode string
 
 const (
-	Off  Mode = "off"
-	EBPF Mode = "ebpf" // programs of our own in the kernel
-	Auto Mode = "auto" // what is to be had
+	Off   Mode = "off"
+	EBPF  Mode = "ebpf"  // programs of our own in the kernel
+	Audit Mode = "audit" // the kernel's audit, as far as its rules say
+	Auto  Mode = "auto"  // what is to be had, eBPF first
 )
 
 // Options say what to listen to.
@@ -23,8 +26,11 @@ type Options struct {
 	Mode Mode
 	// All also tells of programs without terminal and login.
 	All bool
+	// AuditRules lets Audit add rules for the start of programs, which it removes again. Otherwise nothing of the kernel's audit
+	// is changed.
+	AuditRules bool
 
-	ring int // bytes; for tests
+	ring int // bytes that may wait to be read; for tests
 }
 
 // Status says what is listened to.
@@ -53,6 +59,7 @@ type Source struct {
 // Open begins to listen: from now on nothing is missed that is not counted. Run must be called soon, and ends it; or Close.
 // A mode that was asked for by its name and is not to be had is an error; Auto does without, and Status says why.
 func Open(o Options, logger hclog.Logger) (*Source, error) {
+	var why string
 	switch o.Mode {
 	case Off:
 		return &Source{status: Status{Mode: Off}}, nil
@@ -64,15 +71,31 @@ func Open(o Options, logger hclog.Logger) (*Source, error) {
 		if o.Mode == EBPF {
 			return nil, fmt.Errorf("listening to the kernel by eBPF: %w", err)
 		}
-		return &Source{status: Status{Mode: Off, Why: "eBPF: " + err.Error()}}, nil
+		why = "eBPF: " + err.Error()
+	case Audit:
+	default:
+		return nil, fmt.Errorf("listening to the kernel: there is no mode %q: it is one of off, ebpf, audit, auto", o.Mode)
 	}
-	return nil, fmt.Errorf("listening to the kernel: there is no mode %q: it is one of off, ebpf, auto", o.Mode)
+	a, doubt, err := openAuditor(o, logger)
+	switch {
+	case err == nil:
+		return &Source{status: Status{Mode: Audit, Why: join(why, doubt)}, how: a}, nil
+	case o.Mode == Audit:
+		return nil, fmt.Errorf("listening to the kernel by its audit: %w", err)
+	}
+	return &Source{status: Status{Mode: Off, Why: join(why, "audit: "+err.Error())}}, nil
+}
+
+// join puts reasons into one text.
+func join(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; ")
 }
 
 // Status says what is listened to.
 func (s *Source) Status() Status { return s.status }
 
-// Drops is how many events were lost, ever.
+// Drops is how many events were lost, ever. With Audit these are all events of the kernel's audit, not programs alone; a gap in
+// their numbers counts after some seconds, and what the kernel lost before numbering it may have been lost for others alone.
 func (s *Source) Drops() (uint64, error) {
 	if s.how == nil {
 		return 0, nil
@@ -93,9 +116,10 @@ func (s *Source) Run(ctx context.Context, tell func(Event)) error {
 	return s.how.run(ctx, tell)
 }
 
-// Close ends it. It must not be called while Run or Drops is running.
+// Close ends it, and takes away what was put into the kernel. It must not be called while Run or Drops is running.
 func (s *Source) Close() {
 	if s.how != nil {
 		s.how.close()
+		s.how = nil
 	}
 }
