@@ -32,7 +32,7 @@ func decode(b []byte, boot time.Time) (Event, error) {
 			return nil, fmt.Errorf("a record of %d bytes for a path of %d and arguments of %d", len(b), path, args)
 		}
 		e := Exec{
-			At: at, PID: int(u32(atPID)), Parent: int(u32(atParent)), Birth: birth, UID: int(u32(atUID)), EUID: int(u32(atEUID)),
+			At: at, PID: int(u32(atPID)), Parent: int(u32(atParent)), Birth: birth, Group: int(u32(atGroup)), UID: int(u32(atUID)), EUID: int(u32(atEUID)),
 			LoginUID: u32(atLogin), Session: u32(atSession), Size: int64(u64(atSize)),
 			Terminal: terminalName(text(b[atTTY : atTTY+ttyLength])), Comm: text(b[atComm : atComm+commLength]),
 			Path: text(b[execLength : execLength+path]),

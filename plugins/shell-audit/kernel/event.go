@@ -10,7 +10,9 @@ type Exec struct {
 	At          time.Time
 	PID, Parent int
 	// Birth is when the process began, in the kernel's ticks since boot, as field 22 of /proc/PID/stat has it; 0 if it is not known.
-	Birth     int64
+	Birth int64
+	// Group is its process group; 0 if it is not known, as with Audit. A shell gives each job that is typed a group of its own.
+	Group     int
 	UID, EUID int
 	// LoginUID is who logged in, and Session the number of that login; NoLogin if there is none. Whoever has none may claim one.
 	LoginUID, Session uint32
@@ -27,6 +29,8 @@ type Exec struct {
 	Size int64
 	// Cwd is where it was started; "" if it is not known: only the kernel's audit tells it.
 	Cwd string
+	// Earlier says that it had been there before it was listened to; At is when it was found.
+	Earlier bool
 }
 
 // Exit says that a process has ended of which an Exec was told, or that had been there before.
@@ -34,9 +38,9 @@ type Exit struct {
 	At    time.Time
 	PID   int
 	Birth int64
-	// Code is the exit status as a shell has it: 128 and the signal's number where one has ended it.
+	// Code is the exit status as a shell has it: 128 and the signal's number where one has ended it; -1 if it is not known.
 	Code int
-	// Lasted is the time since the process began.
+	// Lasted is the time since the process began; 0 if it is not known.
 	Lasted time.Duration
 }
 

@@ -53,6 +53,7 @@ type mechanism interface {
 type Source struct {
 	status  Status
 	how     mechanism // nil if nothing is listened to
+	earlier []Event
 	started atomic.Bool
 }
 
@@ -66,7 +67,7 @@ func Open(o Options, logger hclog.Logger) (*Source, error) {
 	case EBPF, Auto:
 		t, err := openTracer(o, logger)
 		if err == nil {
-			return &Source{status: Status{Mode: EBPF, Exits: true}, how: t}, nil
+			return listening(Status{Mode: EBPF, Exits: true}, t), nil
 		}
 		if o.Mode == EBPF {
 			return nil, fmt.Errorf("listening to the kernel by eBPF: %w", err)
@@ -79,11 +80,19 @@ func Open(o Options, logger hclog.Logger) (*Source, error) {
 	a, doubt, err := openAuditor(o, logger)
 	switch {
 	case err == nil:
-		return &Source{status: Status{Mode: Audit, Why: join(why, doubt)}, how: a}, nil
+		return listening(Status{Mode: Audit, Why: join(why, doubt)}, a), nil
 	case o.Mode == Audit:
 		return nil, fmt.Errorf("listening to the kernel by its audit: %w", err)
 	}
 	return &Source{status: Status{Mode: Off, Why: join(why, "audit: "+err.Error())}}, nil
+}
+
+// listening is a source that has just begun to listen, and looks at what was there before.
+func listening(status Status, how mechanism) *Source {
+	s := &Source{status: status, how: how}
+	var all poller
+	all.scan(func(e Event) { s.earlier = append(s.earlier, e) })
+	return s
 }
 
 // join puts reasons into one text.
@@ -103,8 +112,8 @@ func (s *Source) Drops() (uint64, error) {
 	return s.how.drops()
 }
 
-// Run tells events, one after the other, until ctx ends; then those that had happened before, and it returns nil. With nothing
-// to listen to it only waits. It can be called once, and the counts stay.
+// Run tells events, one after the other: first the programs that had been on terminals before, then all until ctx ends, and it
+// returns nil. With nothing to listen to it only waits. It can be called once, and the counts stay.
 func (s *Source) Run(ctx context.Context, tell func(Event)) error {
 	if s.started.Swap(true) {
 		return errors.New("listening to the kernel: it was listened to before: open another source")
@@ -113,6 +122,10 @@ func (s *Source) Run(ctx context.Context, tell func(Event)) error {
 		<-ctx.Done()
 		return nil
 	}
+	for _, e := range s.earlier {
+		tell(e)
+	}
+	s.earlier = nil
 	return s.how.run(ctx, tell)
 }
 

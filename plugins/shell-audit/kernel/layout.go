@@ -12,6 +12,8 @@ type layout struct {
 	loginUID, session                                             int32 // of task_struct too; -1 in a kernel without audit
 
 	live, tty, flags, groupCode int32 // of signal_struct
+	pids                        int32 // of signal_struct: an array of pointers
+	number                      int32 // of pid: the first of those that it has in several namespaces
 	ttyName                     int32 // of tty_struct
 	uid, euid                   int32 // of cred
 	argStart, argEnd            int32 // of mm_struct
@@ -29,7 +31,8 @@ func findLayout(spec *btf.Spec) (layout, error) {
 			"signal": &l.signal, "real_parent": &l.parent, "cred": &l.cred, "tgid": &l.tgid, "comm": &l.comm, "mm": &l.mm,
 			"group_leader": &l.leader, "exit_code": &l.exitCode,
 		}},
-		{"signal_struct", map[string]*int32{"live": &l.live, "tty": &l.tty, "flags": &l.flags, "group_exit_code": &l.groupCode}},
+		{"signal_struct", map[string]*int32{"live": &l.live, "tty": &l.tty, "flags": &l.flags, "group_exit_code": &l.groupCode, "pids": &l.pids}},
+		{"pid", map[string]*int32{"numbers": &l.number}},
 		{"tty_struct", map[string]*int32{"name": &l.ttyName}},
 		{"cred", map[string]*int32{"uid": &l.uid, "euid": &l.euid}},
 		{"mm_struct", map[string]*int32{"arg_start": &l.argStart, "arg_end": &l.argEnd}},

@@ -28,7 +28,8 @@ const (
 	ttyLength  = 32
 	atComm     = 96
 	commLength = 16
-	execLength = 112
+	atGroup    = 112 // u32, and as much to fill it up
+	execLength = 120
 
 	maxPath     = 512
 	scratchSize = execLength + maxPath + MaxArgs
@@ -44,6 +45,9 @@ const (
 
 // signalGroupExit is the flag in signal_struct.flags of a process that ends as a whole: then it has the status.
 const signalGroupExit = 4
+
+// groupType is the place of the process group among signal_struct.pids.
+const groupType = 2
 
 // noWakeup tells the kernel to wake nobody for a record: a wake-up costs ten times what the rest does.
 const noWakeup = 1
@@ -134,6 +138,9 @@ func execProgram(l layout, h handles, all bool) asm.Instructions {
 		asm.StoreMem(asm.R7, atNow, asm.R0, asm.DWord),
 	)
 	a.read(asm.R7, atBirth, 8, asm.R6, l.birth)
+	a.follow(asm.R8, asm.R6, l.signal)
+	a.follow(asm.R8, asm.R8, l.pids+8*groupType)
+	a.read(asm.R7, atGroup, 4, asm.R8, l.number)
 	a.follow(asm.R8, asm.R6, l.parent)
 	a.read(asm.R7, atParent, 4, asm.R8, l.tgid)
 	a.follow(asm.R8, asm.R6, l.cred)

@@ -9,8 +9,10 @@ import (
 
 // stat is what is needed of /proc/PID/stat.
 type stat struct {
-	parent, terminal int
-	birth            int64
+	parent, group, terminal int
+	birth                   int64
+	// image tells one program of a process from the next one: where its arguments lie. 0 if the kernel does not say.
+	image uint64
 }
 
 // parseStat reads /proc/PID/stat. The name in it may be anything, a parenthesis too.
@@ -22,14 +24,16 @@ func parseStat(text []byte) (s stat, err error) {
 	}
 	fields := strings.Fields(string(text[end+1:]))
 	// These are numbered from the state, the third of all.
-	const stateAt, parentAt, terminalAt, birthAt = 3, 4, 7, 22
-	if len(fields) <= birthAt-stateAt {
+	const stateAt, parentAt, groupAt, terminalAt, birthAt, imageAt = 3, 4, 5, 7, 22, 48
+	if len(fields) <= imageAt-stateAt {
 		return s, wrong
 	}
-	var errs [3]error
+	var errs [5]error
 	s.parent, errs[0] = strconv.Atoi(fields[parentAt-stateAt])
-	s.terminal, errs[1] = strconv.Atoi(fields[terminalAt-stateAt])
-	s.birth, errs[2] = strconv.ParseInt(fields[birthAt-stateAt], 10, 64)
+	s.group, errs[1] = strconv.Atoi(fields[groupAt-stateAt])
+	s.terminal, errs[2] = strconv.Atoi(fields[terminalAt-stateAt])
+	s.birth, errs[3] = strconv.ParseInt(fields[birthAt-stateAt], 10, 64)
+	s.image, errs[4] = strconv.ParseUint(fields[imageAt-stateAt], 10, 64)
 	if errors.Join(errs[:]...) != nil {
 		return stat{}, wrong
 	}
