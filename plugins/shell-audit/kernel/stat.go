@@ -3,12 +3,14 @@ package kernel
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 )
 
 // stat is what is needed of /proc/PID/stat.
 type stat struct {
+	ended                   bool // and nobody has waited for it
 	parent, group, terminal int
 	birth                   int64
 	// image tells one program of a process from the next one: where its arguments lie. 0 if the kernel does not say.
@@ -28,6 +30,7 @@ func parseStat(text []byte) (s stat, err error) {
 	if len(fields) <= imageAt-stateAt {
 		return s, wrong
 	}
+	s.ended = fields[0] == "Z" || fields[0] == "X"
 	var errs [5]error
 	s.parent, errs[0] = strconv.Atoi(fields[parentAt-stateAt])
 	s.group, errs[1] = strconv.Atoi(fields[groupAt-stateAt])
@@ -38,4 +41,14 @@ func parseStat(text []byte) (s stat, err error) {
 		return stat{}, wrong
 	}
 	return s, nil
+}
+
+// Running says whether a process that began at birth, in ticks, has not ended. Where birth is 0 any of that number will do.
+func Running(pid int, birth int64) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	s, err := parseStat(text)
+	return err == nil && !s.ended && (birth == 0 || s.birth == birth)
 }
