@@ -36,7 +36,12 @@ ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDisk
 	TestALoginThatAnybodyCanClaimIsNotAttested \
 	TestBash.* TestZsh.* TestFish.* TestEveryCommandIsInTheFileWhateverTheCollectorDoes TestTheCollectorIsToldWhatIsInTheFile \
 	TestWithoutAFileOfTheUsersRecordsGoToTheDropBox TestRecordsThatCouldNotBeWrittenAreCounted \
-	TestALineWithALeadingSpaceIsRecordedUnlessTheSiteSaysOtherwise TestTheNoticeIsShownOnceToPeopleAlone
+	TestALineWithALeadingSpaceIsRecordedUnlessTheSiteSaysOtherwise TestTheNoticeIsShownOnceToPeopleAlone \
+	TestEveryProgramOfABurstIsTold TestWhatASlowReaderLosesIsCountedExactly \
+	TestAProgramIsToldWithAllThatTheKernelKnows TestArgumentsAreToldByteForByte TestTheEndOfManyThreadsIsToldOnce \
+	TestTerminalsAndLoginsAreInScopeAndTheRestIsNot TestWhatTheKernelRefusesIsReported \
+	TestTheKernelsAuditTellsProgramsAndIsLeftAsItWas TestWithoutRulesNothingIsAddedAndItIsSaid TestWhatTheKernelsAuditLosesIsCounted \
+	TestShellsWithoutAHookAreFoundAndWhatIsNotTypedIsNot TestAShellOnATerminalWithinATerminalIsFound TestAShellThatRunsJobsAndSaysNothingIsFound
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.
@@ -172,7 +177,7 @@ bench: build bench-packages $(TOOLS)/telegraf ## Run the benchmarks; peers run i
 	go -C bench run ./prompt -bin "$(CURDIR)/$(BIN)"
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
-		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe
+		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe ./plugins/shell-audit/kernel ./plugins/shell-audit/coverage
 
 bench-packages: test-packages
 	@missing=; for p in prometheus-blackbox-exporter curl-config $(CC); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
