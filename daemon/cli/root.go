@@ -45,7 +45,7 @@ func newRoot(version string) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
-		newTarget(), newVersion(version), newDocs())
+		newTarget(), newAudit(), newVersion(version), newDocs())
 	return root
 }
 
