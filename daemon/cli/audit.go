@@ -52,6 +52,7 @@ reach the spool, and whether the first key of the chain is still on this host, w
 with it, and forged by whoever has it. With --take it is deleted here once it is printed.`,
 			Example: `  sudo vedette audit key --take >/media/safe/$(hostname).key`,
 		}),
+		newAuditVerify(),
 	)
 	return cmd
 }

@@ -16,6 +16,7 @@ var commands = []sdk.Command{
 	{Name: "uninstall", Doc: "takes the hooks out of the shells again", Run: uninstallHooks},
 	{Name: "status", Doc: "shows whether the shells are hooked and the collector answers", Run: showStatus},
 	{Name: "key", Doc: "prints the first key of the chain, to be kept elsewhere", Run: printKey},
+	{Name: "verify", Doc: "verifies the chain over what was recorded; rows come on standard input", Run: verifyChain},
 }
 
 // statusWrongUse is the exit status of a call that is wrong.
