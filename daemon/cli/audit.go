@@ -53,6 +53,7 @@ with it, and forged by whoever has it. With --take it is deleted here once it is
 			Example: `  sudo vedette audit key --take >/media/safe/$(hostname).key`,
 		}),
 		newAuditVerify(),
+		newAuditTail(),
 	)
 	return cmd
 }

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +16,8 @@ import (
 // partingTime is how long a command may take to end when it is told to.
 const partingTime = 5 * time.Second
 
-// Run runs the command beside this process, which feeds it, and returns its exit status. It ends when ctx does.
+// Run runs the command beside this process, which feeds it, and returns its exit status. When ctx ends it is
+// told to end, as a signal would.
 func (c *Command) Run(ctx context.Context, in *os.File, out, errOut io.Writer) (status int, err error) {
 	program, err := c.open()
 	if err != nil {
@@ -45,12 +45,11 @@ func (c *Command) Run(ctx context.Context, in *os.File, out, errOut io.Writer) (
 		cmd.ExtraFiles = append(cmd.ExtraFiles, config)
 	}
 	err = cmd.Run()
-	var ended *exec.ExitError
-	switch {
-	case err == nil, ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Exited():
-		return cmd.ProcessState.ExitCode(), nil
-	case errors.As(err, &ended) && ended.Exited():
-		return ended.ExitCode(), nil
+	if cmd.ProcessState == nil {
+		return 0, fmt.Errorf("executing %s: %w", c.Path, err)
 	}
-	return 0, fmt.Errorf("running %s: %w", c.Path, err)
+	if how, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && how.Signaled() {
+		return 128 + int(how.Signal()), nil // as shells tell it
+	}
+	return cmd.ProcessState.ExitCode(), nil
 }

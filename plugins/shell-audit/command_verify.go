@@ -9,12 +9,12 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/journal"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/text"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/view"
 	"github.com/vedette-monitor/vedette/sdk"
 )
 
@@ -370,7 +370,7 @@ func (w *walk) tell(g chain.Gap, v verification) string {
 	case chain.Order:
 		return fmt.Sprintf("GAP: %s there twice, or out of order: %s.\n", links, here)
 	case chain.Garbled:
-		return fmt.Sprintf("GAP: what comes behind link %d is none of the chain: %s.\n", g.Verified.Seq, plainly(g.Err.Error()))
+		return fmt.Sprintf("GAP: what comes behind link %d is none of the chain: %s.\n", g.Verified.Seq, view.Safe(g.Err.Error()))
 	}
 	return fmt.Sprintf("GAP: %s.\n", g.Error())
 }
@@ -380,26 +380,17 @@ func describe(r chain.Row) string {
 	const longest = 80
 	what := map[string]string{chain.Commands: "the command", eventMeasurement.Name: "the event", chain.Checkpoints: "the new key"}[r.Measurement]
 	if what == "" {
-		what = "a row of " + plainly(r.Measurement)
+		what = "a row of " + view.Safe(r.Measurement)
 	}
 	for _, tag := range r.Tags {
 		if tag.Name == "user" && tag.Text() != "" {
-			what += " of " + plainly(tag.Text())
+			what += " of " + view.Safe(tag.Text())
 		}
 	}
 	if command := field(r, "command").Text(); command != "" {
-		what += " " + "‘" + text.Cut(plainly(command), longest) + "’"
+		what += " " + "‘" + text.Cut(view.Safe(command), longest) + "’"
 	}
 	return what + " at " + clock(r.Time)
-}
-
-// plainly makes text that somebody else may have stored safe to show. What was cleaned before stays as it is.
-func plainly(s string) string {
-	parts := strings.Split(s, `\`)
-	for i := range parts {
-		parts[i] = text.Clean(parts[i])
-	}
-	return strings.Join(parts, `\`)
 }
 
 func clock(ns int64) string { return time.Unix(0, ns).Format("2006-01-02 15:04:05.000000 MST") }

@@ -17,6 +17,7 @@ var commands = []sdk.Command{
 	{Name: "status", Doc: "shows whether the shells are hooked and the collector answers", Run: showStatus},
 	{Name: "key", Doc: "prints the first key of the chain, to be kept elsewhere", Run: printKey},
 	{Name: "verify", Doc: "verifies the chain over what was recorded; rows come on standard input", Run: verifyChain},
+	{Name: "tail", Doc: "shows commands as they come; rows come on standard input", Run: tailCommands},
 }
 
 // statusWrongUse is the exit status of a call that is wrong.
