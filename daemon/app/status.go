@@ -118,3 +118,6 @@ func (a *App) influxStatus() console.InfluxDB {
 func badness(c influx.Condition) int {
 	return slices.Index([]influx.Condition{influx.Idle, influx.Connected, influx.Holding, influx.Misconfigured}, c)
 }
+
+// Watch begins to watch points of these measurements.
+func (a *App) Watch(measurements []string) console.Watcher { return a.pipe.Watch(measurements) }

@@ -24,6 +24,10 @@ func Main(ctx context.Context, version string, args []string, out, errOut io.Wri
 	root.SetOut(out)
 	root.SetErr(errOut)
 	if err := root.ExecuteContext(ctx); err != nil {
+		var ended statusError
+		if errors.As(err, &ended) {
+			return int(ended)
+		}
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(errOut, "Error:", err)
 		}
@@ -45,7 +49,7 @@ func newRoot(version string) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
-		newTarget(), newVersion(version), newDocs())
+		newTarget(), newAudit(), newVersion(version), newDocs())
 	return root
 }
 

@@ -40,6 +40,19 @@ func RequestDrop(ctx context.Context, socket string, chosen influx.LetterFilter)
 
 // call asks the daemon for something, and sends what it needs for that as JSON.
 func call[T any](ctx context.Context, socket, method, path string, send any, what string) (answer T, err error) {
+	resp, err := open(ctx, socket, method, path, send, what)
+	if err != nil {
+		return answer, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("asking the daemon for %s: reading the answer: %w", what, err)
+	}
+	return answer, nil
+}
+
+// open is call for an answer that the caller reads and closes.
+func open(ctx context.Context, socket, method, path string, send any, what string) (*http.Response, error) {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -50,27 +63,24 @@ func call[T any](ctx context.Context, socket, method, path string, send any, wha
 	if send != nil {
 		text, err := json.Marshal(send)
 		if err != nil {
-			return answer, fmt.Errorf("asking the daemon for %s: %w", what, err)
+			return nil, fmt.Errorf("asking the daemon for %s: %w", what, err)
 		}
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://vedette"+path, body)
 	if err != nil {
-		return answer, err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return answer, fmt.Errorf("%w: nothing answers on %s; start it with `vedette run`", ErrNotRunning, socket)
+		return nil, fmt.Errorf("%w: nothing answers on %s; start it with `vedette run`", ErrNotRunning, socket)
 	}
 	if err != nil {
-		return answer, fmt.Errorf("asking the daemon for %s: %w", what, err)
+		return nil, fmt.Errorf("asking the daemon for %s: %w", what, err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return answer, fmt.Errorf("asking the daemon for %s: it answered %s", what, resp.Status)
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("asking the daemon for %s: it answered %s", what, resp.Status)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return answer, fmt.Errorf("asking the daemon for %s: reading the answer: %w", what, err)
-	}
-	return answer, nil
+	return resp, nil
 }

@@ -22,6 +22,8 @@ type Subject interface {
 	// RetryDeadLetters sends the letters that are chosen once more, and DropDeadLetters removes them for good.
 	RetryDeadLetters(ctx context.Context, chosen influx.LetterFilter) (Retried, error)
 	DropDeadLetters(chosen influx.LetterFilter) (Dropped, error)
+	// Watch begins to watch points of these measurements.
+	Watch(measurements []string) Watcher
 }
 
 // Server answers on one listener.
@@ -52,6 +54,7 @@ func Control(path string, subject Subject, logger hclog.Logger) (*Server, error)
 		answer(w, http.StatusOK, subject.Reload())
 	})
 	handleDeadLetters(mux, subject)
+	handleLive(mux, subject)
 	return newServer(listener, mux, logger), nil
 }
 

@@ -29,6 +29,8 @@ type subject struct {
 	mu      sync.Mutex
 	status  Status
 	filters []influx.LetterFilter // of dead letters that were chosen
+	// watchers get those who watch.
+	watchers chan *watcher
 }
 
 func (s *subject) Reload() Reload {

@@ -8,5 +8,6 @@
 // for good; while they can not be put on disk nobody is told that they are; what is on disk leaves it only when
 // InfluxDB has it, or it was set aside as a dead letter, or it was the oldest of a full spool whose owner wants it so,
 // and then it is counted. A point that updates an earlier one reaches the store after it, and stays the last. It keeps no
-// points in memory but those of batches under way, and of a plugin no more batches than its window has.
+// points in memory but those of batches under way, and of a plugin no more batches than its window has; and copies for those
+// who watch, a bounded number of bytes each.
 package pipeline

@@ -46,7 +46,8 @@ type block struct {
 	batch   *batch
 	payload []byte
 	points  int
-	waits   bool // it was held and is not on disk yet
+	waits   bool   // it was held and is not on disk yet
+	seen    []seen // copies of points that somebody watches
 }
 
 // size is how much of its points' waiting shows on disk.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
@@ -29,7 +30,9 @@ type Pipeline struct {
 	samples, records *lane
 	window           int
 	drops            drops
-	buffers          sync.Pool // of *[]byte
+	buffers          sync.Pool                  // of *[]byte
+	watchers         atomic.Pointer[[]*Watcher] // nil while nobody watches
+	watching         sync.Mutex                 // held while the list of watchers is changed
 }
 
 // Held says since when points can not be put on disk, and why. While all is well the time is zero.

@@ -144,6 +144,7 @@ func (s *Source) begin(b *batch) {
 func (b *batch) settle(block *block) {
 	s := b.source
 	s.pipeline.putBuffer(block.payload)
+	s.pipeline.show(block)
 	last := b.left.Add(-1) == 0
 	s.mu.Lock()
 	s.counts.Accepted += uint64(block.points)
@@ -163,6 +164,7 @@ type draft struct {
 	lane   *lane
 	buf    []byte
 	points int
+	seen   []seen
 }
 
 // blocks writes the points into blocks, most often one, and notes in the batch which were refused.
@@ -170,6 +172,7 @@ func (s *Source) blocks(b *batch, points [][]byte) (blocks []*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	drafts := [2]draft{{lane: s.pipeline.samples}, {lane: s.pipeline.records}}
+	watchers := s.pipeline.watchers.Load()
 	for i, raw := range points {
 		d, err := s.appendPoint(&drafts, raw)
 		if err != nil {
@@ -178,6 +181,7 @@ func (s *Source) blocks(b *batch, points [][]byte) (blocks []*block) {
 			b.refused = append(b.refused, &wire.Refusal{Index: uint32(i), Reason: err.Error()})
 			continue
 		}
+		d.see(watchers, &s.point)
 		if len(d.buf) >= blockBytes {
 			blocks = append(blocks, s.pipeline.finish(d, b))
 		}
@@ -243,7 +247,7 @@ func (p *Pipeline) finish(d *draft, b *batch) *block {
 		}
 		p.putBuffer(buf)
 	}
-	done := &block{lane: d.lane, batch: b, payload: payload, points: d.points}
+	done := &block{lane: d.lane, batch: b, payload: payload, points: d.points, seen: d.seen}
 	*d = draft{lane: d.lane}
 	return done
 }

@@ -31,24 +31,16 @@ type Command struct {
 // Exec makes this process the command, so that terminal, signals and exit status are the command's own. It returns only if
 // that fails.
 func (c *Command) Exec() error {
-	program, err := openProgram(c.Path)
+	program, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer program.close()
-	if c.SHA256 != "" && program.sum != c.SHA256 {
-		return fmt.Errorf("the program %s is not the one that is locked: its SHA256 is %s, and that of the lock file %s; if that is meant, run `vedette plugin lock`",
-			c.Path, program.sum, c.SHA256)
-	}
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, wire.ConfigVariable+"=") })
-	if os.Geteuid() == 0 && !c.Account.Own() {
+	env := c.environment()
+	if os.Geteuid() == 0 {
 		if err := c.Account.Become(); err != nil {
 			return err
 		}
-		env = append(env, "HOME="+c.Account.Home)
-	}
-	for name, value := range c.Env {
-		env = append(env, name+"="+value)
 	}
 	if c.Config != nil {
 		config, err := passed(c.Config)
@@ -71,6 +63,32 @@ func (c *Command) Exec() error {
 	}
 	err = syscall.Exec(path, append([]string{c.Path, wire.CommandCommand}, c.Args...), env)
 	return fmt.Errorf("executing %s: %w", c.Path, err)
+}
+
+// open opens the program, if it is the one that is meant.
+func (c *Command) open() (*program, error) {
+	program, err := openProgram(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	if c.SHA256 != "" && program.sum != c.SHA256 {
+		program.close()
+		return nil, fmt.Errorf("the program %s is not the one that is locked: its SHA256 is %s, and that of the lock file %s; if that is meant, run `vedette plugin lock`",
+			c.Path, program.sum, c.SHA256)
+	}
+	return program, nil
+}
+
+// environment is that of the command, but for its configuration.
+func (c *Command) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, wire.ConfigVariable+"=") })
+	if os.Geteuid() == 0 && !c.Account.Own() {
+		env = append(env, "HOME="+c.Account.Home)
+	}
+	for name, value := range c.Env {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
 
 // inherit lets a file stay open when this process becomes another program.

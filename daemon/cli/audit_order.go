@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx"
+)
+
+const (
+	// pageRows is how many rows are asked for at once.
+	pageRows = 5000
+	// mostAside bounds the rows that wait for one before them. When more would, that one is looked for by its number.
+	mostAside = 50_000
+)
+
+// pages reads the rows of a measurement of a host in the order of their times.
+type pages struct {
+	store             *auditStore
+	measurement, host string
+	from              time.Time
+	last              map[string]bool // series of rows at the time from that were read
+	page              []console.LivePoint
+	ended             bool
+}
+
+// peek is the next row, or nil at the end.
+func (p *pages) peek(ctx context.Context) (*console.LivePoint, error) {
+	for len(p.page) == 0 && !p.ended {
+		got, err := p.store.rows(ctx, fmt.Sprintf("SELECT * FROM %s WHERE host = %s AND time >= %s ORDER BY time LIMIT %d",
+			identifier(p.measurement), literal(p.host), moment(p.from), pageRows))
+		if err != nil {
+			return nil, err
+		}
+		p.ended = len(got) < pageRows
+		for _, r := range got {
+			if r.Time.Equal(p.from) && p.last[seriesOf(r)] {
+				continue
+			}
+			if !r.Time.Equal(p.from) {
+				p.from, p.last = r.Time, map[string]bool{}
+			}
+			p.last[seriesOf(r)] = true
+			p.page = append(p.page, r)
+		}
+		if len(p.page) == 0 && !p.ended {
+			return nil, fmt.Errorf("%d rows of %s have the same time", pageRows, p.measurement)
+		}
+	}
+	if len(p.page) == 0 {
+		return nil, nil
+	}
+	return &p.page[0], nil
+}
+
+// byTime reads several measurements in the order of their times.
+type byTime []*pages
+
+// next is the next row, or nil at the end.
+func (b byTime) next(ctx context.Context) (*console.LivePoint, error) {
+	var first *pages
+	for _, p := range b {
+		row, err := p.peek(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if row != nil && (first == nil || row.Time.Before(first.page[0].Time)) {
+			first = p
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	row := first.page[0]
+	first.page = first.page[1:]
+	return &row, nil
+}
+
+// chainOrder brings rows that come nearly in the order of their links into it.
+type chainOrder struct {
+	next  uint64 // the number whose turn it is
+	aside rowHeap
+	ends  map[uint64]bool // links of ends whose rows were handed on
+}
+
+// linked is a row with the numbers of its links: that of the row, and that of a command's end; 0 if there is none.
+type linked struct {
+	console.LivePoint
+	seq, end uint64
+}
+
+func linksOf(r console.LivePoint) linked {
+	number := func(field string) uint64 {
+		v, _ := r.Fields[field].(influx.Value)
+		n, _ := v.Int()
+		return uint64(max(n, 0))
+	}
+	return linked{r, number("chain_seq"), number("end_chain_seq")}
+}
+
+// rowHeap has the row with the lowest number first.
+type rowHeap []linked
+
+func (h rowHeap) Len() int           { return len(h) }
+func (h rowHeap) Less(i, j int) bool { return h[i].seq < h[j].seq }
+func (h rowHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *rowHeap) Push(x any)        { *h = append(*h, x.(linked)) }
+func (h *rowHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = linked{}
+	*h = old[:len(old)-1]
+	return last
+}
+
+// ready returns a row whose turn it is. What comes twice, or without a link, is for the verification to judge.
+func (o *chainOrder) ready() (console.LivePoint, bool) {
+	for {
+		switch {
+		case len(o.aside) > 0 && o.aside[0].seq <= o.next:
+			return o.pop(), true
+		case o.ends[o.next]:
+			delete(o.ends, o.next)
+			o.next++
+		default:
+			return console.LivePoint{}, false
+		}
+	}
+}
+
+func (o *chainOrder) pop() console.LivePoint {
+	row := heap.Pop(&o.aside).(linked)
+	if row.end >= o.next {
+		o.ends[row.end] = true
+	}
+	o.next = max(o.next, row.seq+1)
+	return row.LivePoint
+}
+
+// inOrder hands the rows of a host to emit in the order of their links, from the number first on. At the first number that is
+// nowhere it hands on one more row and stops: what comes behind would tell nothing.
+func (s *auditStore) inOrder(ctx context.Context, host string, first uint64, since time.Time, emit func(console.LivePoint) error) error {
+	var all byTime
+	for _, m := range []string{commandsMeasurement, eventsMeasurement, chainMeasurement} {
+		all = append(all, &pages{store: s, measurement: m, host: host, from: since})
+	}
+	o := &chainOrder{next: first, ends: map[uint64]bool{}}
+	for {
+		row, err := all.next(ctx)
+		if err != nil {
+			return err
+		}
+		if row != nil {
+			// What ends before the beginning is not asked for.
+			if l := linksOf(*row); l.seq == 0 || l.seq >= first || l.end >= first {
+				heap.Push(&o.aside, l)
+			}
+		}
+		if err := o.drain(emit); err != nil {
+			return err
+		}
+		for len(o.aside) > 0 && (row == nil || len(o.aside) > mostAside) {
+			found, err := s.find(ctx, host, o.next)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return emit(o.pop())
+			}
+			for _, r := range found {
+				// Its turn has come, also where it is its end's.
+				l := linksOf(r)
+				l.seq = min(l.seq, o.next)
+				heap.Push(&o.aside, l)
+			}
+			if err := o.drain(emit); err != nil {
+				return err
+			}
+		}
+		if row == nil {
+			return nil
+		}
+	}
+}
+
+func (o *chainOrder) drain(emit func(console.LivePoint) error) error {
+	for {
+		row, ok := o.ready()
+		if !ok {
+			return nil
+		}
+		if err := emit(row); err != nil {
+			return err
+		}
+	}
+}
+
+// find looks for the row that has a link.
+func (s *auditStore) find(ctx context.Context, host string, seq uint64) ([]console.LivePoint, error) {
+	var q []string
+	for _, m := range []string{commandsMeasurement, eventsMeasurement, chainMeasurement} {
+		is := fmt.Sprintf("chain_seq = %d", seq)
+		if m == commandsMeasurement {
+			is = fmt.Sprintf("(chain_seq = %d OR end_chain_seq = %[1]d)", seq)
+		}
+		q = append(q, fmt.Sprintf("SELECT * FROM %s WHERE host = %s AND %s", identifier(m), literal(host), is))
+	}
+	return s.rows(ctx, strings.Join(q, "; "))
+}
