@@ -13,8 +13,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/coverage"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/identity"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/kernel"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/record"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/redact"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/socket"
@@ -34,14 +36,25 @@ type collector struct {
 	names  *identity.Names
 	own    string // address of the host
 
-	shells  map[shellKey]*shell
-	inbox   map[int]*inbox // by user
-	limits  map[int]*limit
-	repeats map[repeatKey]*repeat
-	denied  map[int]bool // users whose file could not be made
+	shells   map[shellKey]*shell
+	inbox    map[int]*inbox // by user
+	limits   map[int]*limit
+	sessions map[string]*limit // of programs, by their terminal and login
+	repeats  map[repeatKey]*repeat
+	denied   map[int]bool // users whose file could not be made
 
 	more bool // there is more to be read
 
+	kernel  *kernel.Source
+	watch   *coverage.Watch
+	ticked  time.Time // when the watch was told the time
+	forgot  time.Time // when it was forgotten what is gone
+	counted time.Time // when it was asked what the kernel lost
+	lost    uint64
+	running map[running]origin // programs that the kernel saw start
+	trusted map[uint32]bool    // logins whose user is attested
+
+	execs  chan kernel.Event
 	events chan socket.Event
 	woken  chan struct{}
 }
@@ -56,8 +69,9 @@ func newCollector(c config, env sdk.Env) (*collector, error) {
 	}
 	return &collector{
 		config: c, logger: env.Logger, rules: rules, names: identity.NewNames(), own: ownAddress(),
-		shells: map[shellKey]*shell{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{},
-		events: make(chan socket.Event, 1024), woken: make(chan struct{}, 1),
+		shells: map[shellKey]*shell{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{},
+		forgot: time.Now(), watch: coverage.New(coverage.NewHost()), running: map[running]origin{}, trusted: map[uint32]bool{},
+		execs: make(chan kernel.Event, 8192), events: make(chan socket.Event, 1024), woken: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -79,6 +93,9 @@ func (c *collector) Stream(ctx context.Context, out sdk.Stream) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.kernel, err = kernel.Open(kernel.Options{Mode: kernel.Mode(c.config.Kernel), All: c.config.Exec == "all", AuditRules: c.config.AuditRules}, c.logger); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	var beside sync.WaitGroup
 	defer beside.Wait()
@@ -92,6 +109,11 @@ func (c *collector) Stream(ctx context.Context, out sdk.Stream) (err error) {
 		})
 	})
 	beside.Go(func() { c.wake(ctx, watcher) })
+	beside.Go(func() {
+		if err := c.listen(ctx); err != nil {
+			stop(err)
+		}
+	})
 	beside.Go(func() { stop(c.ledger.deliver(ctx, out)) })
 	if err := c.run(ctx); err != nil {
 		return err
@@ -183,7 +205,7 @@ const (
 
 // run collects until ctx ends.
 func (c *collector) run(ctx context.Context) error {
-	if err := c.event(event{kind: "start", detail: "the collector begins, version " + version}); err != nil {
+	if err := c.event(event{kind: "start", detail: "the collector begins, version " + version + "; " + c.heard()}); err != nil {
 		return err
 	}
 	scan := time.NewTicker(scanned)
@@ -199,6 +221,10 @@ func (c *collector) run(ctx context.Context) error {
 			if err := c.take(e); err != nil {
 				return err
 			}
+		case e := <-c.execs:
+			if err := c.exec(e, time.Now()); err != nil {
+				return err
+			}
 		case <-c.woken:
 		case <-scan.C:
 		case <-c.nextRelease():
@@ -211,6 +237,11 @@ func (c *collector) run(ctx context.Context) error {
 				break gather
 			case e := <-c.events:
 				if err := c.take(e); err != nil {
+					pause.Stop()
+					return err
+				}
+			case e := <-c.execs:
+				if err := c.exec(e, time.Now()); err != nil {
 					pause.Stop()
 					return err
 				}
@@ -233,6 +264,9 @@ func (c *collector) collect(now time.Time) error {
 			return err
 		}
 		if err := c.release(now); err != nil {
+			return err
+		}
+		if err := c.look(now); err != nil {
 			return err
 		}
 		if err := c.tellRepeats(now); err != nil {
@@ -316,14 +350,10 @@ func (c *collector) take(e socket.Event) error {
 		for _, s := range c.shells {
 			if s.key.PID == e.Peer.PID && s.key.Birth == e.Peer.Birth {
 				s.connected = false
-				kind, detail := "bye", "the shell has ended"
-				if e.Alive {
-					kind, detail = "hook_gone", "the shell goes on and has closed its connection: its hook was switched off"
-				} else {
-					delete(c.shells, s.key)
-				}
-				return c.event(event{kind: kind, detail: detail, shell: s})
 			}
+		}
+		if e.Alive {
+			return c.tell(c.watch.Closed(e.Peer.PID, e.Peer.Birth, time.Now()))
 		}
 	case socket.Violation:
 		kind := "drop"
@@ -342,23 +372,41 @@ func (c *collector) shellOf(key shellKey, r record.Record) *shell {
 		s = &shell{key: key, name: r.Shell}
 		c.shells[key] = s
 	}
-	s.seen = time.Now()
 	return s
 }
 
-// forget forgets shells of which nothing was heard for long and that are gone.
+// forget forgets, now and then, what is known of processes that are gone.
 func (c *collector) forget(now time.Time) {
-	const long = time.Hour
-	for key, s := range c.shells {
-		if now.Sub(s.seen) < long {
-			continue
-		}
-		if _, err := identity.Of(key.PID, key.Birth); err != nil {
+	const often = 10 * time.Minute
+	if now.Sub(c.forgot) < often || len(c.inbox) > 0 {
+		return
+	}
+	c.forgot = now
+	gone := func(key shellKey) bool {
+		_, err := identity.Of(key.PID, key.Birth)
+		return err != nil && c.drop.Drained(key.UID)
+	}
+	for key := range c.shells {
+		if gone(key) {
 			delete(c.shells, key)
-		} else {
-			s.seen = now
 		}
 	}
+	for key := range c.ledger.memory.Open {
+		if gone(key) {
+			delete(c.ledger.memory.Open, key)
+		}
+	}
+	for r := range c.running {
+		if !kernel.Running(r.pid, r.birth) {
+			delete(c.running, r)
+		}
+	}
+	for uid := range c.limits {
+		if c.drop.Drained(uid) {
+			delete(c.limits, uid)
+		}
+	}
+	clear(c.sessions)
 }
 
 // row is one of a measurement, with its tags.

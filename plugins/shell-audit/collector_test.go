@@ -65,6 +65,7 @@ func newPlace(t *testing.T, change ...func(*config)) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Kernel = "off" // there may be others on this machine
 	c.Directory, c.Spool, c.Socket = sdk.Path(root+"/audit"), sdk.Path(root+"/spool/audit"), sdk.Path(root+"/run/audit.sock")
 	for _, f := range change {
 		f(&c)

@@ -13,8 +13,9 @@ import (
 type config struct {
 	Redact []string `hcl:"redact,optional" doc:"Regular expressions (RE2) of what must not be recorded, beside the passwords and tokens that are known: their groups are replaced, or all that they match."`
 
-	Kernel string `hcl:"kernel" default:"auto" one_of:"auto,ebpf,audit,off" doc:"How the kernel is asked what is run: by eBPF, by listening to its audit, by whichever is there, or not. It finds shells without a hook, and what is run where no hook can be."`
-	Exec   string `hcl:"exec" default:"sessions" one_of:"none,sessions,all" doc:"Which of the programs that the kernel sees are recorded: none, those on a terminal or of a login, or all of the host."`
+	Kernel     string `hcl:"kernel" default:"auto" one_of:"auto,ebpf,audit,off" doc:"How the kernel is asked what is run: by eBPF, by listening to its audit, by whichever is there, or not. It finds shells without a hook, and what is run where no hook can be."`
+	AuditRules bool   `hcl:"audit_rules" default:"false" doc:"With the kernel's audit: add rules for the start of programs, and take them away at the end. Otherwise only what is audited anyway is heard."`
+	Exec       string `hcl:"exec" default:"sessions" one_of:"none,sessions,all" doc:"Which of the programs that the kernel sees are recorded: none, those on a terminal or of a login, or all of the host."`
 
 	Rate  float64 `hcl:"rate" default:"500" min:"1" doc:"How many records a second are taken of a user in the long run. What comes faster waits in the spool, and is no more let in when 16 MiB wait."`
 	Burst int     `hcl:"burst" default:"5000" min:"1" doc:"How many records of a user are taken at once."`

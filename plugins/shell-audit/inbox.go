@@ -20,8 +20,8 @@ type waiting struct {
 }
 
 const (
-	// patience is how long a record waits for its copy.
-	patience = 100 * time.Millisecond
+	// patience is how long a record waits for its copy, or for the one before it.
+	patience = 200 * time.Millisecond
 	// lone is how long a copy waits for its record before it is one itself: then the hook could not write to the spool.
 	lone = 2 * time.Second
 	// mostCopies bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.
@@ -51,29 +51,27 @@ func (c *collector) found(f drop.Found, now time.Time) error {
 	return nil
 }
 
-// release makes rows of what has waited long enough, or is attested.
+// release makes rows of what has waited long enough, or needs not wait. Of one file nothing goes before what was in front of it.
 func (c *collector) release(now time.Time) error {
 	for uid, b := range c.inbox {
-		n := 0
-		for n < len(b.found) {
-			w := b.found[n]
-			level := ofUser
-			if w.Bad == nil {
-				if _, ok := b.attested[w.Record]; ok {
-					delete(b.attested, w.Record)
-					level = ofProcess
-				} else if s := c.shells[shellKey{uid, w.Record.PID, w.Record.Birth}]; s != nil && s.connected && now.Before(w.until) {
-					break
+		for again := len(b.found) > 0; again; {
+			again = false
+			held := map[drop.Place]bool{}
+			kept := b.found[:0]
+			for _, w := range b.found {
+				level, wait := c.waits(uid, b, w, now)
+				if wait || held[w.Place] {
+					held[w.Place] = true
+					kept = append(kept, w)
+					continue
+				}
+				again = true // another one may have waited for this
+				if err := c.record(uid, w.Item.Record, level, w.Found, now); err != nil {
+					return err
 				}
 			}
-			n++
-			if err := c.record(uid, w.Item.Record, level, w.Found, now); err != nil {
-				return err
-			}
-		}
-		clear(b.found[:n])
-		if b.found = b.found[n:]; len(b.found) == 0 {
-			b.found = nil
+			clear(b.found[len(kept):])
+			b.found = kept
 		}
 		for r, came := range b.attested {
 			if now.Sub(came) > lone && len(b.found) == 0 && c.drop.Drained(uid) {
@@ -88,6 +86,30 @@ func (c *collector) release(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// waits says whether a record has to wait: for its copy, which attests it, or for one before it, which may be in another file.
+func (c *collector) waits(uid int, b *inbox, w waiting, now time.Time) (attestation, bool) {
+	if w.Bad != nil {
+		return ofUser, false
+	}
+	s, level := c.shells[shellKey{uid, w.Record.PID, w.Record.Birth}], ofUser
+	if _, ok := b.attested[w.Record]; ok {
+		level = ofProcess
+	}
+	late := !now.Before(w.until)
+	last := int64(0)
+	if s != nil {
+		last = s.seq
+	}
+	switch {
+	case !late && w.Record.Seq > last+1:
+		return level, true
+	case level == ofProcess:
+		delete(b.attested, w.Record)
+		return level, false
+	}
+	return level, !late && s != nil && s.connected
 }
 
 // settled says that all that was read is a row.

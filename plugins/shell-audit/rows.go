@@ -29,8 +29,15 @@ func (c *collector) record(uid int, r record.Record, level attestation, f drop.F
 	if f.Bad != nil {
 		return c.repeated(repeatKey{kind: "drop", uid: uid, detail: "what is no record: " + f.Bad.Error()}, 1, now)
 	}
+	if err := c.tell(c.watch.Heard(uid, r, now)); err != nil {
+		return err
+	}
 	s := c.shellOf(shellKey{uid, r.PID, r.Birth}, r)
+	s.seq = r.Seq
 	s.identify()
+	if s.known && s.process.Attested {
+		c.trusted[s.process.Session] = true
+	}
 	o.Shell, o.Seq = &s.key, r.Seq
 	switch r.Kind {
 	case record.Hello:
@@ -128,6 +135,8 @@ func ending(r record.Record) []chain.Value {
 type event struct {
 	kind, detail string
 	uid          int // if there is no shell
+	fields       []chain.Value
+	name         string // of the shell, if no more is known of it
 	shell        *shell
 	count        int64
 	seq          int64
@@ -147,9 +156,10 @@ func (c *collector) event(e event) error {
 			}
 		}
 	} else if e.kind != "start" && e.kind != "stop" {
-		user = c.names.Of(e.uid)
+		user, name = c.names.Of(e.uid), e.name
 		add(chain.Int("uid", int64(e.uid)))
 	}
+	more = append(more, e.fields...)
 	row := c.row(eventMeasurement.Name, user, name, "hook", time.Now(), chain.String("kind", e.kind))
 	row.Fields = append(more, chain.Int("count", max(1, e.count)), chain.String("detail", e.detail), chain.Int("timestamp", row.Time))
 	if e.seq > 0 {

@@ -43,8 +43,8 @@ type shell struct {
 	parent                    int
 
 	connected bool
+	seq       int64     // of its newest record
 	last      time.Time // of its newest command
-	seen      time.Time // when it was heard of
 }
 
 // learn takes what the shell says of itself, all of it text from elsewhere.

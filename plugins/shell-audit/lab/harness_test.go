@@ -250,7 +250,8 @@ func (h *host) waitFor(what string, met func() bool) {
 	h.t.Helper()
 	for deadline := time.Now().Add(patience); !met(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			for _, r := range append(h.commands(), h.events(".*")...) {
+			all, _ := h.query("SELECT * FROM records.shell_command WHERE uid = " + strconv.Itoa(person))
+			for _, r := range append(all, h.events(".*")...) {
 				h.t.Log(r)
 			}
 			left, _ := exec.Command("find", h.root+hook.DefaultSpool, "-type", "f", "-printf", "%p %s\n").CombinedOutput()
@@ -340,9 +341,9 @@ func (h *host) commands() []row {
 	return rows
 }
 
-// events are the rows of events of a kind.
+// events are the rows of events of a kind: of the person's, for there may be others on this machine.
 func (h *host) events(kind string) []row {
-	rows, err := h.query("SELECT * FROM records.shell_event WHERE kind =~ /^" + kind + "$/")
+	rows, err := h.query("SELECT * FROM records.shell_event WHERE kind =~ /^" + kind + "$/ AND (uid = " + strconv.Itoa(person) + " OR kind =~ /^st/)")
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/hook/terminal"
 )
 
 // shells are those that are hooked.
@@ -59,7 +61,7 @@ func TestWhatIsTypedIsStoredWithAllThatIsKnownOfIt(t *testing.T) {
 	if strings.Contains(fmt.Sprint(rows, h.events("drop")), "secret-") {
 		t.Error("a password is stored")
 	}
-	series, err := h.query("SHOW SERIES FROM shell_command")
+	series, err := h.query("SHOW SERIES FROM shell_command WHERE source = 'hook'")
 	if err != nil || len(series) > len(shells) {
 		t.Errorf("%d series of one user in %d shells: %v, %v", len(series), len(shells), series, err)
 	}
@@ -141,4 +143,31 @@ func TestSoakEveryCommandIsStoredWhateverIsKilled(t *testing.T) {
 		t.Errorf("missing: %q", missing[:min(len(missing), 20)])
 	}
 	t.Logf("%d commands, killed: %v", total, killed)
+}
+
+func TestAShellAroundTheHookIsToldAndWhatItRunsIsRecorded(t *testing.T) {
+	h := newHost(t, "")
+	h.start()
+	s := h.shell(t, "bash")
+	s.run("exec 9>&2", "true before")
+	cmd := h.as(person, "bash", "--norc", "--noprofile", "-i")
+	cmd.Env = append(cmd.Env, "PS1="+terminal.Ready+"$ ")
+	bare := startSession(t, cmd)
+	bare.run("/bin/echo unseen", "/bin/ls --color=never /nowhere")
+	h.waitFor("an event", func() bool { return len(h.events("no_hook")) > 0 })
+	if e := h.events("no_hook")[0]; e.int("uid") != person || e.text("shell") != "bash" || !strings.HasPrefix(e.text("tty"), "pts/") {
+		t.Errorf("got %v", e)
+	}
+	var programs []row
+	h.waitFor("what it ran, with its end", func() bool {
+		var err error
+		programs, err = h.query("SELECT * FROM records.shell_command WHERE source = 'exec' AND command =~ /nowhere/")
+		return err == nil && len(programs) == 1 && programs[0].int("exit_code") == 2
+	})
+	if p := programs[0]; p.text("command") != "/bin/ls --color=never /nowhere" || p.int("uid") != person || p.int("attestation") != 3 || p.int("duration_us") < 0 {
+		t.Errorf("got %v", p)
+	}
+	if n := len(h.events("hook_gone")); n > 0 {
+		t.Errorf("%d hooks are said to be gone", n)
+	}
 }
