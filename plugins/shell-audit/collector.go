@@ -82,19 +82,21 @@ func (c *collector) Stream(ctx context.Context, out sdk.Stream) (err error) {
 	}
 	defer c.drop.Close()
 	defer func() { err = errors.Join(err, c.ledger.close()) }()
-	if err := makeWay(filepath.Dir(string(c.config.Socket))); err != nil {
-		return fmt.Errorf("making the directory of the socket: %w", err)
-	}
-	server, err := socket.Listen(string(c.config.Socket), socket.Usual, c.logger)
-	if err != nil {
-		return err
-	}
 	watcher, err := c.watchSpool()
 	if err != nil {
 		return err
 	}
 	if c.kernel, err = kernel.Open(kernel.Options{Mode: kernel.Mode(c.config.Kernel), All: c.config.Exec == "all", AuditRules: c.config.AuditRules}, c.logger); err != nil {
-		return err
+		return errors.Join(err, watcher.Close())
+	}
+	// Last, so that who sees the socket is seen.
+	var server *socket.Server
+	if err = makeWay(filepath.Dir(string(c.config.Socket))); err == nil {
+		server, err = socket.Listen(string(c.config.Socket), socket.Usual, c.logger)
+	}
+	if err != nil {
+		c.kernel.Close()
+		return errors.Join(err, watcher.Close())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	var beside sync.WaitGroup
