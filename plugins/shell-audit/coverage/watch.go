@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,8 +27,10 @@ const (
 	// maxShells bounds what is remembered, and maxClaimed what is remembered of a user's shells of which only records tell.
 	maxShells  = 16384
 	maxClaimed = 512
-	// slack is how exactly the times of the kernel and of shells agree.
-	slack = 10 * time.Millisecond
+	// slack is how exactly the times of the kernel and of shells agree, and clocks if the shell knows none but the kernel's since
+	// boot: with a hello, to take a shell for another one would be an alarm.
+	slack  = 10 * time.Millisecond
+	clocks = 2 * time.Second
 )
 
 // system is what a Watch asks of the host.
@@ -194,8 +197,14 @@ func (w *Watch) Heard(uid int, r record.Record, at time.Time) []Event {
 			said = claim.Time()
 		}
 	}
-	if s != nil && said.Before(s.began.Add(-slack)) && !s.exec.Earlier {
-		return nil // it is of what the process was before
+	if s != nil && s.hello.IsZero() && !s.exec.Earlier {
+		exact := slack
+		if r.Kind == record.Hello {
+			exact = clocks
+		}
+		if said.Before(s.began.Add(-exact)) {
+			return nil // it is of what the process was before
+		}
 	}
 	var events []Event
 	if s == nil {
@@ -203,11 +212,13 @@ func (w *Watch) Heard(uid int, r record.Record, at time.Time) []Event {
 		s.name = r.Shell
 	} else if r.Kind == record.Hello && !s.hello.IsZero() && r.Seq < s.numbers.last && !s.numbers.missing[r.Seq] {
 		// Another shell in the same process.
-		events = w.gap(s, at)
+		events = append(w.gap(s, at), s.event(Bye, at, 0, "it became another shell"))
 		s.numbers, s.history, s.goneTold, s.running, s.hello = numbers{}, 0, false, false, time.Time{}
 	}
 	if s.hello.IsZero() {
-		s.hello = said
+		if s.hello = said; at.Sub(said) < clocks {
+			s.hello = at
+		}
 	}
 	s.heard, s.due, s.gone, s.jobs, s.goneTold = at, time.Time{}, time.Time{}, 0, false
 	s.numbers.note(r.Seq, at)
@@ -234,10 +245,12 @@ func (w *Watch) jump(s *shell, r record.Record, at time.Time) []Event {
 	}
 	before := s.history
 	s.history = r.History
-	if before == 0 || r.History <= before+1 || s.numbers.count() > 0 {
+	// Without cmdhist each line of a command has a number.
+	count := r.History - before - 1 - int64(strings.Count(r.Command, "\n"))
+	if before == 0 || count <= 0 || s.numbers.count() > 0 {
 		return nil
 	}
-	return []Event{s.event(Gap, at, r.History-before-1,
+	return []Event{s.event(Gap, at, count,
 		"the history's number went from %d to %d: the hook was off, or lines did not run, or the history was changed", before, r.History)}
 }
 

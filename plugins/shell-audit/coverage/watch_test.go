@@ -90,6 +90,18 @@ func TestWhatHappensToShellsIsTold(t *testing.T) {
 			s.exec(sh, 1, "-bash", func(e *kernel.Exec) { e.At = at })
 			s.wait(time.Minute)
 		}, ""},
+		"a hook whose clock is behind": {func(s *stage) {
+			s.exec(sh, 1, "fish")
+			s.now = s.now.Add(50 * time.Millisecond)
+			s.hear(sh, record.Hello, 1, -1, func(r *record.Record) { r.Started = record.Micros(s.now.Add(-time.Second).UnixMicro()) })
+			s.hear(sh, record.Start, 2, -1, func(r *record.Record) { r.Started = record.Micros(s.now.Add(-time.Second).UnixMicro()) })
+			s.wait(time.Minute)
+		}, ""},
+		"a hello of long ago": {func(s *stage) {
+			s.exec(sh, 1, "bash --norc")
+			s.hear(sh, record.Hello, 1, -1, func(r *record.Record) { r.Started = record.Micros(s.now.Add(-time.Minute).UnixMicro()) })
+			s.wait(time.Minute)
+		}, "no_hook"},
 		"no hook":                          {func(s *stage) { s.exec(sh, 1, "bash --norc"); s.wait(time.Minute) }, "no_hook"},
 		"no hook, and it ends":             {func(s *stage) { s.exec(sh, 1, "bash --norc"); s.wait(4 * time.Second); s.end(sh) }, "no_hook bye"},
 		"no hook, and it ends soon":        {func(s *stage) { s.exec(sh, 1, "dash"); s.wait(2 * time.Second); s.end(sh) }, "no_hook bye"},
@@ -149,6 +161,16 @@ func TestWhatHappensToShellsIsTold(t *testing.T) {
 			s.hear(sh, record.Start, 2, 9, func(r *record.Record) { r.Started = record.Micros(began.Add(-time.Second).UnixMicro()) })
 			s.wait(time.Minute)
 		}, "bye no_hook"},
+		"it becomes a shell whose hook is quicker": {func(s *stage) {
+			hooked(s, sh)
+			s.hear(sh, record.Start, 2, 8)
+			s.wait(time.Minute)
+			began := s.now
+			s.now = s.now.Add(10 * time.Millisecond)
+			s.hear(sh, record.Hello, 1, -1)
+			s.exec(sh, 1, "bash", func(e *kernel.Exec) { e.At = began })
+			s.wait(time.Minute)
+		}, "bye"},
 		"it becomes a shell with a hook": {func(s *stage) {
 			hooked(s, sh)
 			s.wait(time.Minute)
@@ -166,7 +188,7 @@ func TestWhatHappensToShellsIsTold(t *testing.T) {
 			s.hear(sh, record.Hello, 1, -1)
 			s.hear(sh, record.Start, 2, 20)
 			s.wait(time.Minute)
-		}, ""},
+		}, "bye"},
 		"it becomes another program": {func(s *stage) {
 			hooked(s, sh)
 			s.wait(time.Minute)
@@ -256,6 +278,12 @@ func TestWhatHappensToShellsIsTold(t *testing.T) {
 			s.hear(sh, record.Start, 3, 11)
 			s.wait(time.Minute)
 		}, "gap 2"},
+		"a command of several lines": {func(s *stage) {
+			hooked(s, sh)
+			s.hear(sh, record.Start, 2, 8)
+			s.hear(sh, record.Start, 3, 11, func(r *record.Record) { r.Command = "for i in 1 2\ndo\n:; done" })
+			s.wait(time.Minute)
+		}, ""},
 		"the history has less": {func(s *stage) {
 			hooked(s, sh)
 			s.hear(sh, record.Start, 2, 8)

@@ -2,10 +2,12 @@ package kernel
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,10 +131,31 @@ func TestWithoutRulesNothingIsAddedAndItIsSaid(t *testing.T) {
 	}
 	s.Close()
 	between()
-	if err := c.removeRules(added); err != nil {
+	// What is better is not to be had, and that is said.
+	cmd := again("typeless")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var r report
+	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatal(err)
 	}
+	if r.Auto != "" || r.Status.Mode != Audit || !strings.Contains(r.Status.Why, "CONFIG_DEBUG_INFO_BTF") {
+		t.Errorf("got %+v", r)
+	}
+	between()
+	// A run that was killed has left its rules: the next one takes them away.
+	if s, err = Open(Options{Mode: Audit, AuditRules: true}, hclog.NewNullLogger()); err != nil {
+		t.Fatal(err)
+	}
+	between()
+	s.Close()
 	after()
+	if err := c.removeRules(added); err != nil {
+		t.Errorf("removing what is gone: %v", err)
+	}
 }
 
 func TestWhatTheKernelsAuditLosesIsCounted(t *testing.T) {
