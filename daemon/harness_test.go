@@ -45,9 +45,11 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 	for _, b := range [][]string{
 		{"-race", "-o", filepath.Join(programs, "vedette"), "."},
 		{"-race", "-o", filepath.Join(programs, "http-quality"), "../plugins/http-quality"},
+		{"-race", "-o", filepath.Join(programs, "shell-audit"), "../plugins/shell-audit"},
 		// These are as they are installed: the race detector takes time and memory.
 		{"-o", filepath.Join(programs, "plain", "vedette"), "."},
 		{"-o", filepath.Join(programs, "plain", "http-quality"), "../plugins/http-quality"},
+		{"-o", filepath.Join(programs, "plain", "shell-audit"), "../plugins/shell-audit"},
 		{"-o", filepath.Join(programs, "tests", "ledger"), "./testdata/plugins/ledger"},
 		{"-o", filepath.Join(programs, "tests", "hostile"), "./testdata/plugins/hostile"},
 		{"-o", filepath.Join(programs, "tests", "numbers"), "./testdata/plugins/numbers"},

@@ -85,6 +85,7 @@ type chainOrder struct {
 	next  uint64 // the number whose turn it is
 	aside rowHeap
 	ends  map[uint64]bool // links of ends whose rows were handed on
+	found map[uint64]bool // rows that were found by their numbers, and come again when it is their time
 }
 
 // linked is a row with the numbers of its links: that of the row, and that of a command's end; 0 if there is none.
@@ -141,30 +142,35 @@ func (o *chainOrder) pop() console.LivePoint {
 	return row.LivePoint
 }
 
-// inOrder hands the rows of a host to emit in the order of their links, from the number first on. At the first number that is
-// nowhere it hands on one more row and stops: what comes behind would tell nothing.
-func (s *auditStore) inOrder(ctx context.Context, host string, first uint64, since time.Time, emit func(console.LivePoint) error) error {
-	var all byTime
-	for _, m := range []string{commandsMeasurement, eventsMeasurement, chainMeasurement} {
-		all = append(all, &pages{store: s, measurement: m, host: host, from: since})
-	}
-	o := &chainOrder{next: first, ends: map[uint64]bool{}}
+// rowsOfChain are where rows come from: by time, and one by the number of its link.
+type rowsOfChain struct {
+	next func(context.Context) (*console.LivePoint, error) // nil at the end
+	find func(context.Context, uint64) ([]console.LivePoint, error)
+}
+
+// inOrder hands rows to emit in the order of their links, from the number first on. At the first number that is nowhere it hands
+// on one more row and stops: what comes behind would tell nothing. most is how many may wait for one before them.
+func (from rowsOfChain) inOrder(ctx context.Context, first uint64, most int, emit func(console.LivePoint) error) error {
+	o := &chainOrder{next: first, ends: map[uint64]bool{}, found: map[uint64]bool{}}
 	for {
-		row, err := all.next(ctx)
+		row, err := from.next(ctx)
 		if err != nil {
 			return err
 		}
 		if row != nil {
-			// What ends before the beginning is not asked for.
-			if l := linksOf(*row); l.seq == 0 || l.seq >= first || l.end >= first {
+			l := linksOf(*row)
+			switch {
+			case o.found[l.seq]:
+				delete(o.found, l.seq)
+			case l.seq == 0 || l.seq >= first || l.end >= first: // what ends before the beginning is not asked for
 				heap.Push(&o.aside, l)
 			}
 		}
 		if err := o.drain(emit); err != nil {
 			return err
 		}
-		for len(o.aside) > 0 && (row == nil || len(o.aside) > mostAside) {
-			found, err := s.find(ctx, host, o.next)
+		for len(o.aside) > 0 && (row == nil || len(o.aside) > most) {
+			found, err := from.find(ctx, o.next)
 			if err != nil {
 				return err
 			}
@@ -174,6 +180,7 @@ func (s *auditStore) inOrder(ctx context.Context, host string, first uint64, sin
 			for _, r := range found {
 				// Its turn has come, also where it is its end's.
 				l := linksOf(r)
+				o.found[l.seq] = true
 				l.seq = min(l.seq, o.next)
 				heap.Push(&o.aside, l)
 			}
@@ -185,6 +192,15 @@ func (s *auditStore) inOrder(ctx context.Context, host string, first uint64, sin
 			return nil
 		}
 	}
+}
+
+// rowsOfChain are those of a host, by time from a moment on.
+func (s *auditStore) rowsOfChain(host string, since time.Time) rowsOfChain {
+	var all byTime
+	for _, m := range []string{commandsMeasurement, eventsMeasurement, chainMeasurement} {
+		all = append(all, &pages{store: s, measurement: m, host: host, from: since})
+	}
+	return rowsOfChain{all.next, func(ctx context.Context, seq uint64) ([]console.LivePoint, error) { return s.find(ctx, host, seq) }}
 }
 
 func (o *chainOrder) drain(emit func(console.LivePoint) error) error {

@@ -124,7 +124,7 @@ func (s *auditStore) sendChain(ctx context.Context, v verification, send sender)
 			return err
 		}
 	}
-	return s.inOrder(ctx, v.Host, first, from, func(row console.LivePoint) error { return send(row) })
+	return s.rowsOfChain(v.Host, from).inOrder(ctx, first, mostAside, func(row console.LivePoint) error { return send(row) })
 }
 
 func maxTime(a, b time.Time) time.Time {
@@ -207,21 +207,20 @@ func (a *auditFlags) feed(cmd *cobra.Command, args []string, fill func(context.C
 		lines.SetEscapeHTML(false)
 		err := fill(ctx, lines.Encode)
 		_ = w.Close()
+		if ctx.Err() != nil || errors.Is(err, syscall.EPIPE) {
+			err = nil
+		}
 		filled <- err
 	}()
 	status, err := command.Run(cmd.Context(), r, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	_ = r.Close() // whoever still writes ends
 	cancel()
-	filling := <-filled
-	if err != nil {
-		return err
-	}
-	// A command that did not get all it needs says no more than that; why is known here.
-	if filling != nil && status != 0 && !errors.Is(filling, syscall.EPIPE) {
+	// A command that did not get all it needs does not say why: that is known here.
+	if filling := <-filled; filling != nil {
 		return filling
 	}
-	if status != 0 {
+	if err == nil && status != 0 {
 		return statusError(status)
 	}
-	return nil
+	return err
 }

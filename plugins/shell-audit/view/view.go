@@ -251,7 +251,7 @@ func (v *View) lost(r Row) error {
 	if v.o.JSON {
 		return v.writeJSON(r)
 	}
-	return v.write(v.line.dim(fmt.Sprintf("… %d more were not shown, because they came faster than they were taken", r.Lost)) + "\n")
+	return v.write(v.line.dim(v.line.cut(fmt.Sprintf("… %d more were not shown, because they came faster than they were taken", r.Lost))) + "\n")
 }
 
 // writeJSON writes a row as it came. What could do something to a terminal is escaped, which changes no value.
