@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/hook"
 	"github.com/vedette-monitor/vedette/sdk"
 )
@@ -57,7 +60,31 @@ func installHooks(_ context.Context, call sdk.Call) error {
 			return fmt.Errorf("removing the builtin of bash: %w", err)
 		}
 	}
+	if err := prepareSpool(filepath.Join(*root, string(c.Spool)), filepath.Join(*root, string(c.Socket))); err != nil {
+		return err
+	}
 	return sayInstalled(call, c, o)
+}
+
+// prepareSpool makes the spool, so that nothing is lost before the collector runs for the first time. One that runs has done so.
+func prepareSpool(spool, socket string) error {
+	if dial(socket) == nil {
+		return nil
+	}
+	if err := makeWay(filepath.Dir(spool)); err != nil {
+		return fmt.Errorf("making the spool: %w", err)
+	}
+	d, err := drop.Open(spool, drop.Usual, nil, hclog.NewNullLogger())
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for _, uid := range peopleOf("/etc/passwd") {
+		if err := d.Admit(uid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // builtin is the file of bash's builtin, which lies beside this program.

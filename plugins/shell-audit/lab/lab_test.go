@@ -171,3 +171,52 @@ func TestAShellAroundTheHookIsToldAndWhatItRunsIsRecorded(t *testing.T) {
 		t.Errorf("%d hooks are said to be gone", n)
 	}
 }
+
+// TestAHostileSessionIsRecordedAndWhatIsMissedIsTold types what people type who do not want to be recorded.
+func TestAHostileSessionIsRecordedAndWhatIsMissedIsTold(t *testing.T) {
+	h := newHost(t, "")
+	h.start()
+	s := h.shell(t, "bash")
+	lines := []string{
+		" echo leading space", "HISTCONTROL=ignoreboth", " echo ignored", "HISTIGNORE='*'", "echo not kept", "history -c", "set +o history",
+		"echo without history", "HISTSIZE=0", "echo dup", "echo dup", "unset PROMPT_COMMAND", "PS0=", "echo after", "enable -d vedette_audit",
+		"echo '\x16\x1b[2J'", "PATH=/nowhere", "PATH=/usr/bin:/bin",
+	}
+	s.run(lines...)
+	if err := s.Type("for i in 1 2\rdo echo $i\rdone\r"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prompt(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	want := append(slices.Clone(lines), "for i in 1 2\\ndo echo $i\\ndone", "kill -9 $$")
+	for i, line := range want {
+		want[i] = strings.ReplaceAll(line, "\x16\x1b", `\x1b`)
+	}
+	if err := s.Type("kill -9 $$\r"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	h.waitFor("all that was typed", func() bool {
+		got = nil
+		for _, r := range h.commands() {
+			got = append(got, r.text("command"))
+		}
+		return len(got) >= len(want)
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("recorded are\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	h.waitFor("the end of the shell", func() bool { return len(h.events("bye")) > 0 })
+
+	// What no hook sees: the shell becomes one without, and goes on.
+	s = h.shell(t, "bash")
+	s.run("echo honest")
+	h.waitFor("its last honest command", func() bool {
+		return slices.ContainsFunc(h.commands(), func(r row) bool { return r.text("command") == "echo honest" })
+	})
+	if err := s.Type("exec bash --norc\r/bin/echo unseen\r"); err != nil {
+		t.Fatal(err)
+	}
+	h.waitFor("that it is told", func() bool { return len(h.events("no_hook"))+len(h.events("hook_gone")) > 0 })
+}
