@@ -27,8 +27,7 @@ const (
 	// maxShells bounds what is remembered, and maxClaimed what is remembered of a user's shells of which only records tell.
 	maxShells  = 16384
 	maxClaimed = 512
-	// slack is how exactly the times of the kernel and of shells agree, and clocks if the shell knows none but the kernel's since
-	// boot: with a hello, to take a shell for another one would be an alarm.
+	// slack is how exactly the kernel's times and ours agree, and clocks how exactly a shell's do that knows only the time since boot.
 	slack  = 10 * time.Millisecond
 	clocks = 2 * time.Second
 )
@@ -198,12 +197,14 @@ func (w *Watch) Heard(uid int, r record.Record, at time.Time) []Event {
 		}
 	}
 	if s != nil && s.hello.IsZero() && !s.exec.Earlier {
-		exact := slack
+		// It may be of what the process was before, such as the start of the very command by which it became this: a shell that
+		// begins says hello first.
+		least := s.began.Add(brief)
 		if r.Kind == record.Hello {
-			exact = clocks
+			least = s.began.Add(-clocks)
 		}
-		if said.Before(s.began.Add(-exact)) {
-			return nil // it is of what the process was before
+		if said.Before(least) {
+			return nil
 		}
 	}
 	var events []Event

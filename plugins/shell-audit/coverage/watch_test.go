@@ -171,6 +171,30 @@ func TestWhatHappensToShellsIsTold(t *testing.T) {
 			s.exec(sh, 1, "bash", func(e *kernel.Exec) { e.At = began })
 			s.wait(time.Minute)
 		}, "bye"},
+		"its start is told just after it became one": {func(s *stage) {
+			hooked(s, sh)
+			s.wait(time.Minute)
+			began := s.now
+			s.exec(sh, 1, "bash --norc", func(e *kernel.Exec) { e.At = began.Add(time.Millisecond) })
+			s.hear(sh, record.Start, 2, 9, func(r *record.Record) { r.Started = record.Micros(began.UnixMicro()) })
+			s.wait(time.Minute)
+		}, "bye no_hook"},
+		"its start is told just after it became one with a hook": {func(s *stage) {
+			hooked(s, sh)
+			s.wait(time.Minute)
+			began := s.now
+			s.exec(sh, 1, "bash", func(e *kernel.Exec) { e.At = began.Add(time.Millisecond) })
+			s.hear(sh, record.Start, 2, 9, func(r *record.Record) { r.Started = record.Micros(began.UnixMicro()) })
+			s.hear(sh, record.Hello, 1, -1)
+			s.hear(sh, record.Start, 2, 11)
+			s.wait(time.Minute)
+		}, "bye"},
+		"its hello was lost": {func(s *stage) {
+			s.exec(sh, 1, "bash")
+			s.wait(2 * time.Second)
+			s.hear(sh, record.Lost, 2, -1, lost(1))
+			s.wait(time.Minute)
+		}, ""},
 		"it becomes a shell with a hook": {func(s *stage) {
 			hooked(s, sh)
 			s.wait(time.Minute)

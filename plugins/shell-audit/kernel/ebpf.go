@@ -16,7 +16,6 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
-	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,11 +33,10 @@ type tracer struct {
 	exec, exit                     *ebpf.Program
 	links                          []link.Link
 	reader                         *ringbuf.Reader
-	logger                         hclog.Logger
 }
 
 // openTracer puts the programs into the kernel; from then on events are in the ring.
-func openTracer(o Options, logger hclog.Logger) (_ *tracer, err error) {
+func openTracer(o Options) (_ *tracer, err error) {
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kernel's types (it must be built with CONFIG_DEBUG_INFO_BTF): %w", err)
@@ -49,7 +47,7 @@ func openTracer(o Options, logger hclog.Logger) (_ *tracer, err error) {
 	}
 	// Before Linux 5.11 maps count as locked memory. Where it can not be raised and is needed, making one says so.
 	_ = rlimit.RemoveMemlock()
-	t := &tracer{logger: logger}
+	t := &tracer{}
 	defer func() {
 		if err != nil {
 			t.close()

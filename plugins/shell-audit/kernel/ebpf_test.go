@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -352,6 +353,17 @@ func TestNothingIsListenedToWhenItIsOffAndAMistakeIsNamed(t *testing.T) {
 	s, err := Open(Options{Mode: Off}, hclog.NewNullLogger())
 	if err != nil || s.Status() != (Status{Mode: Off}) {
 		t.Errorf("%+v, %v", s, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx, func(e Event) { t.Errorf("got %+v", e) }); err != nil {
+		t.Error(err)
+	}
+	if err := s.Run(ctx, nil); err == nil || !strings.Contains(err.Error(), "another source") {
+		t.Errorf("listening twice: %v", err)
+	}
+	if n, err := s.Drops(); n != 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
 	}
 	s.Close()
 	if _, err := Open(Options{Mode: "on"}, hclog.NewNullLogger()); err == nil || !strings.Contains(err.Error(), `"on"`) {

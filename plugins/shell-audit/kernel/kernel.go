@@ -65,7 +65,7 @@ func Open(o Options, logger hclog.Logger) (*Source, error) {
 	case Off:
 		return &Source{status: Status{Mode: Off}}, nil
 	case EBPF, Auto:
-		t, err := openTracer(o, logger)
+		t, err := openTracer(o)
 		if err == nil {
 			return listening(Status{Mode: EBPF, Exits: true}, t), nil
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,7 +25,9 @@ type auditStatus struct{ enabled, owner, lost uint32 }
 
 // control asks the kernel's audit. It never becomes its owner.
 type control struct {
-	fd  int
+	fd int
+
+	mu  sync.Mutex // of one question and its answers
 	seq uint32
 }
 
@@ -61,6 +64,8 @@ func (c *control) close() { _ = unix.Close(c.fd) }
 
 // ask sends a message and returns the answers of its kind, until the last one.
 func (c *control) ask(kind uint16, payload []byte) ([][]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.seq++
 	flags := uint16(unix.NLM_F_REQUEST)
 	if kind != auditGet && kind != auditListRules {
