@@ -34,9 +34,6 @@ func waitFor(t *testing.T, what string, met func() bool) {
 	}
 }
 
-// alice is a user whom nobody is.
-const alice = 60003
-
 // place is where a collector works, one after the other.
 type place struct {
 	t      *testing.T

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -61,9 +62,10 @@ func call(t *testing.T, name string, config map[string]any, input string, args .
 func tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, "etc"), 0o755); err != nil {
+	if err := errors.Join(os.Chmod(filepath.Dir(root), 0o755), os.MkdirAll(filepath.Join(root, "etc"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = exec.Command("chattr", "-R", "-a", root).Run() })
 	if err := os.WriteFile(filepath.Join(root, "etc/bash.bashrc"), []byte("# mine\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

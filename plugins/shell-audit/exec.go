@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
@@ -24,6 +25,8 @@ const (
 	polled = 2 * time.Second
 	// Programs of one terminal or login are recorded at this rate, and so many at once; all others are counted.
 	execRate, execBurst = 200, 1000
+	// mostRunning bounds the programs whose end is awaited.
+	mostRunning = 20_000
 )
 
 // listen hears from the kernel, or looks itself, until ctx ends.
@@ -41,6 +44,19 @@ func (c *collector) listen(ctx context.Context) error {
 		c.kernel.Close()
 		return nil
 	}
+	if c.kernel.Status().Exits {
+		return c.kernel.Run(ctx, tell)
+	}
+	// Ends are found by looking. Starts must not be taken from there: they would be told twice.
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() {
+		kernel.Poll(ctx, polled, func(e kernel.Event) {
+			if _, isExit := e.(kernel.Exit); isExit {
+				tell(e)
+			}
+		})
+	})
 	return c.kernel.Run(ctx, tell)
 }
 
@@ -117,7 +133,9 @@ func (c *collector) program(e kernel.Exec, now time.Time) error {
 	if e.Birth != 0 && c.kernel.Status().Exits {
 		// The process may have been another program before: then the row of that one gets no end.
 		o = origin{Shell: &key, Opens: true, Started: e.At.UnixMicro()}
-		c.running[running{e.PID, e.Birth}] = o
+		if len(c.running) < mostRunning { // the ends of some may have been lost
+			c.running[running{e.PID, e.Birth}] = o
+		}
 	}
 	return c.ledger.add(chain.Start, row, false, o)
 }
