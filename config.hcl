@@ -54,3 +54,10 @@ plugin "http-quality" {
     }
   }
 }
+
+# Every command that is typed on this host. It needs a daemon that runs as root, and hooks in the shells:
+# `sudo bin/vedette audit install`.
+#
+# plugin "shell-audit" {
+#   notice = "Commands that are typed on this host are recorded."
+# }

@@ -21,7 +21,8 @@ const (
 // nginx is the site that all contestants probe.
 type nginx struct {
 	*process.Process
-	ca string // file
+	ca      string // file
+	counted int
 }
 
 func startNginx(ctx context.Context, dir string) (*nginx, error) {
@@ -68,6 +69,12 @@ http {
 		return nil, n.Fail(err)
 	}
 	return n, nil
+}
+
+// probed is how many requests nginx has counted, without those that asked for the count by this.
+func (n *nginx) probed() int {
+	n.counted++
+	return n.requests() - n.counted
 }
 
 // requests is how many requests nginx has counted, this one among them.
