@@ -31,8 +31,8 @@ The exit status is 0 if all is whole, 1 if it is not, and 2 if nothing was verif
 		Example: `  vedette audit verify --key /media/safe/web-03.key --host web-03
   pass show audit/web-03 | vedette audit verify --key - --since 168h
   sudo vedette audit verify --journal --key /media/safe/web-03.key`,
-		Args: cobra.NoArgs,
 	}
+	strict(cmd)
 	a := newAuditFlags(cmd)
 	key := cmd.Flags().String("key", "", "file with the first key, or - for standard input; by default the one that is still on this host")
 	journal := cmd.Flags().Bool("journal", false, "verify the journal of this host instead of InfluxDB")
