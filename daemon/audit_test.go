@@ -221,6 +221,13 @@ func TestTailShowsWhatWasAskedFor(t *testing.T) {
 			}
 		})
 	}
+	a.store("shell_command,host=spot,user=root,source=exec command=\"/usr/bin/ls\",exit_code=0i " + strconv.FormatInt(time.Now().UnixNano(), 10))
+	if out, _, _ := a.run("audit", "tail", "--no-follow", "-n", "1"); strings.Contains(out, "/usr/bin/ls") {
+		t.Errorf("a program that nobody typed is shown:\n%s", out)
+	}
+	if out, _, _ := a.run("audit", "tail", "--no-follow", "-n", "1", "--programs"); !strings.HasSuffix(out, "» /usr/bin/ls\n") {
+		t.Errorf("a program is not shown:\n%s", out)
+	}
 	out, _, _ := a.run("audit", "tail", "--no-follow", "--events")
 	if !strings.Contains(out, "! start: the collector begins") {
 		t.Errorf("no event:\n%s", out)

@@ -47,6 +47,7 @@ What could do something to a terminal is shown as an escape, also if somebody el
 	f.IntVarP(&t.newest, "number", "n", 5, "begin with so many of the newest; all with --since, up to 10000")
 	f.BoolVar(&t.events, "events", false, "show what happened to the audit, too: shells without a hook, gaps, drops")
 	f.StringVarP(&t.output, "output", "o", "text", "how to print: text, or json for rows, one a line")
+	f.BoolVar(&t.programs, "programs", false, "show the programs that the kernel saw run, too: each begins with »")
 	noFollow := f.Bool("no-follow", false, "end when those that are there were shown")
 	f.BoolVar(&t.remote, "remote", false, "show those of all hosts, from InfluxDB")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -80,6 +81,7 @@ type tail struct {
 	since          time.Time
 	newest         int
 	events, remote bool
+	programs       bool
 	follow         bool
 	errOut         io.Writer
 
@@ -114,6 +116,9 @@ func (t *tail) run(cmd *cobra.Command) error {
 	if t.events {
 		args = append(args, "--events")
 	}
+	if t.programs {
+		args = append(args, "--programs")
+	}
 	err = t.feed(cmd, args, func(ctx context.Context, send sender) error {
 		if local && t.follow {
 			return t.fromDaemon(ctx, send)
@@ -141,6 +146,9 @@ func (t *tail) measurements() []string {
 // where are the conditions for rows of a measurement.
 func (t *tail) where(measurement string, more ...string) string {
 	is := slices.Concat(anyOf("host", t.hosts), anyOf("user", t.users), more)
+	if measurement == commandsMeasurement && !t.programs {
+		is = append(is, "source != 'exec'", "source != 'audit'")
+	}
 	if t.match != "" {
 		text := map[string]string{commandsMeasurement: "command", eventsMeasurement: "detail"}[measurement]
 		is = append(is, text+" =~ "+pattern(t.match))
