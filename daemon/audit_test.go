@@ -71,7 +71,7 @@ func (a *audited) leaveRecords(records ...record.Record) {
 	defer func() { _ = file.Close() }()
 	for _, r := range records {
 		a.seq++
-		r.Shell, r.PID, r.Birth, r.Seq, r.History = "bash", 1<<22-1, 1, a.seq, a.seq
+		r.Shell, r.PID, r.Birth, r.Seq, r.History = "bash", 1<<22-1, 1, a.seq, record.NoHistory
 		raw, err := r.Append(nil)
 		if err == nil {
 			_, err = file.Write(raw)
