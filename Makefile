@@ -48,7 +48,9 @@ ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDisk
 	TestTerminalsAndLoginsAreInScopeAndTheRestIsNot TestWhatTheKernelRefusesIsReported \
 	TestTheKernelsAuditTellsProgramsAndIsLeftAsItWas TestWithoutRulesNothingIsAddedAndItIsSaid TestWhatTheKernelsAuditLosesIsCounted \
 	TestShellsWithoutAHookAreFoundAndWhatIsNotTypedIsNot TestAShellOnATerminalWithinATerminalIsFound TestAShellThatRunsJobsAndSaysNothingIsFound \
-	TestAShellWithItsHookRaisesNothingUntilItIsSwitchedOff
+	TestAShellWithItsHookRaisesNothingUntilItIsSwitchedOff \
+	TestTailShowsACommandWhenItIsTypedAndWhenItHasEnded TestTailShowsWhatWasAskedFor TestARowOfSomebodyElseDoesNothingToATerminal \
+	TestVerifyNamesWhatWasDoneToInfluxDB TestVerifyCanNotBeFooledByAnInfluxDBThatEndsInBetween
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.
@@ -184,7 +186,7 @@ bench: build bench-packages $(TOOLS)/telegraf ## Run the benchmarks; peers run i
 	go -C bench run ./prompt -bin "$(CURDIR)/$(BIN)"
 	go -C bench run ./endtoend -bin "$(CURDIR)/$(BIN)" -tools "$(CURDIR)/$(TOOLS)"
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -run '^$$' -bench . -benchmem \
-		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./plugins/http-quality/probe ./plugins/shell-audit/kernel ./plugins/shell-audit/coverage
+		./sdk ./daemon/point ./daemon/spool ./daemon/pipeline ./daemon/influx ./daemon/supervisor ./daemon/cli ./plugins/http-quality/probe ./plugins/shell-audit/kernel ./plugins/shell-audit/coverage
 
 bench-packages: test-packages
 	@missing=; for p in prometheus-blackbox-exporter curl-config $(CC); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \

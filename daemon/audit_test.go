@@ -71,7 +71,7 @@ func (a *audited) leaveRecords(records ...record.Record) {
 	defer func() { _ = file.Close() }()
 	for _, r := range records {
 		a.seq++
-		r.Shell, r.PID, r.Birth, r.Seq, r.History = "bash", 1<<22-1, 1, a.seq, a.seq
+		r.Shell, r.PID, r.Birth, r.Seq, r.History = "bash", 1<<22-1, 1, a.seq, record.NoHistory
 		raw, err := r.Append(nil)
 		if err == nil {
 			_, err = file.Write(raw)
@@ -220,6 +220,13 @@ func TestTailShowsWhatWasAskedFor(t *testing.T) {
 				t.Errorf("exit status %d, %s\n%s", code, errOut, out)
 			}
 		})
+	}
+	a.store("shell_command,host=spot,user=root,source=exec command=\"/usr/bin/ls\",exit_code=0i " + strconv.FormatInt(time.Now().UnixNano(), 10))
+	if out, _, _ := a.run("audit", "tail", "--no-follow", "-n", "1"); strings.Contains(out, "/usr/bin/ls") {
+		t.Errorf("a program that nobody typed is shown:\n%s", out)
+	}
+	if out, _, _ := a.run("audit", "tail", "--no-follow", "-n", "1", "--programs"); !strings.HasSuffix(out, "» /usr/bin/ls\n") {
+		t.Errorf("a program is not shown:\n%s", out)
 	}
 	out, _, _ := a.run("audit", "tail", "--no-follow", "--events")
 	if !strings.Contains(out, "! start: the collector begins") {

@@ -85,6 +85,17 @@ func passedOn(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// strict makes wrong use end with the status 2, where 1 says something else.
+func strict(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &wrongUseError{err} })
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := cobra.NoArgs(cmd, args); err != nil {
+			return &wrongUseError{err}
+		}
+		return nil
+	}
+}
+
 // auditFlags are those that all commands of the audit have, and what they stand for.
 type auditFlags struct {
 	path, dir, instance *string

@@ -35,8 +35,8 @@ What could do something to a terminal is shown as an escape, also if somebody el
   vedette audit tail --user root --match 'systemctl (stop|restart)' --since 1h
   vedette audit tail --remote --host web-1 --host web-2 --events
   vedette audit tail --no-follow -n 100 -o json`,
-		Args: cobra.NoArgs,
 	}
+	strict(cmd)
 	a := newAuditFlags(cmd)
 	t := &tail{auditFlags: a}
 	f := cmd.Flags()
@@ -47,6 +47,7 @@ What could do something to a terminal is shown as an escape, also if somebody el
 	f.IntVarP(&t.newest, "number", "n", 5, "begin with so many of the newest; all with --since, up to 10000")
 	f.BoolVar(&t.events, "events", false, "show what happened to the audit, too: shells without a hook, gaps, drops")
 	f.StringVarP(&t.output, "output", "o", "text", "how to print: text, or json for rows, one a line")
+	f.BoolVar(&t.programs, "programs", false, "show the programs that the kernel saw run, too: each begins with »")
 	noFollow := f.Bool("no-follow", false, "end when those that are there were shown")
 	f.BoolVar(&t.remote, "remote", false, "show those of all hosts, from InfluxDB")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -80,6 +81,7 @@ type tail struct {
 	since          time.Time
 	newest         int
 	events, remote bool
+	programs       bool
 	follow         bool
 	errOut         io.Writer
 
@@ -114,6 +116,9 @@ func (t *tail) run(cmd *cobra.Command) error {
 	if t.events {
 		args = append(args, "--events")
 	}
+	if t.programs {
+		args = append(args, "--programs")
+	}
 	err = t.feed(cmd, args, func(ctx context.Context, send sender) error {
 		if local && t.follow {
 			return t.fromDaemon(ctx, send)
@@ -141,6 +146,9 @@ func (t *tail) measurements() []string {
 // where are the conditions for rows of a measurement.
 func (t *tail) where(measurement string, more ...string) string {
 	is := slices.Concat(anyOf("host", t.hosts), anyOf("user", t.users), more)
+	if measurement == commandsMeasurement && !t.programs {
+		is = append(is, "source != 'exec'", "source != 'audit'")
+	}
 	if t.match != "" {
 		text := map[string]string{commandsMeasurement: "command", eventsMeasurement: "detail"}[measurement]
 		is = append(is, text+" =~ "+pattern(t.match))
@@ -156,23 +164,53 @@ func (t *tail) history(ctx context.Context) ([]console.LivePoint, error) {
 	if t.newest == 0 {
 		return nil, nil
 	}
-	var since []string
 	if !t.since.IsZero() {
-		since = []string{"time >= " + moment(t.since)}
+		rows, err := t.ask(ctx, t.newest, "time >= "+moment(t.since))
+		return rows[max(0, len(rows)-t.newest):], err
 	}
-	rows, err := t.ask(ctx, t.newest, since...)
-	return rows[max(0, len(rows)-t.newest):], err
+	// InfluxDB looks at all that it has before it sorts: so it is asked for the last hour first, and then for what was before.
+	var rows []console.LivePoint
+	var span []string // what was not asked for yet
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 30 * 24 * time.Hour, 0} {
+		asked, before := span, time.Now().Add(-back)
+		if back > 0 {
+			asked = append(span[:len(span):len(span)], "time >= "+moment(before))
+		}
+		older, err := t.ask(ctx, t.newest-len(rows), asked...)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(older, rows...)
+		if len(rows) >= t.newest {
+			break
+		}
+		span = []string{"time < " + moment(before)}
+	}
+	return rows[max(0, len(rows)-t.newest):], nil
+}
+
+// columnsOf are the columns that are shown of each measurement: each takes InfluxDB time.
+var columnsOf = map[string]string{
+	commandsMeasurement: `host, "user", shell, source, command, cwd, tty, exit_code, duration_us, end_chain_seq, truncated`,
+	eventsMeasurement:   `host, "user", shell, source, kind, detail, count, tty`,
 }
 
 // ask asks for the newest rows of each measurement, and returns them in the order of their times.
 func (t *tail) ask(ctx context.Context, limit int, conditions ...string) ([]console.LivePoint, error) {
 	var q []string
 	for _, m := range t.measurements() {
-		q = append(q, fmt.Sprintf("SELECT * FROM %s%s ORDER BY time DESC LIMIT %d", identifier(m), t.where(m, conditions...), limit))
+		q = append(q, fmt.Sprintf("SELECT %s FROM %s%s ORDER BY time DESC LIMIT %d", t.columns(m), identifier(m), t.where(m, conditions...), limit))
 	}
 	rows, err := t.store.rows(ctx, strings.Join(q, "; "))
 	slices.SortStableFunc(rows, func(a, b console.LivePoint) int { return a.Time.Compare(b.Time) })
 	return rows, err
+}
+
+func (t *tail) columns(measurement string) string {
+	if t.output == "json" {
+		return "*"
+	}
+	return columnsOf[measurement]
 }
 
 // fromDaemon sends what was before, and then what the daemon tells.
@@ -382,7 +420,7 @@ func (t *tail) ended(ctx context.Context, runs map[string]console.LivePoint) ([]
 		for _, tag := range []string{"host", "user", "shell", "source"} {
 			is = append(is, identifier(tag)+" = "+literal(row.Tags[tag]))
 		}
-		q = append(q, "SELECT * FROM shell_command WHERE "+strings.Join(is, " AND "))
+		q = append(q, "SELECT "+t.columns(commandsMeasurement)+" FROM shell_command WHERE "+strings.Join(is, " AND "))
 	}
 	if len(q) == 0 {
 		return nil, nil

@@ -31,8 +31,8 @@ The exit status is 0 if all is whole, 1 if it is not, and 2 if nothing was verif
 		Example: `  vedette audit verify --key /media/safe/web-03.key --host web-03
   pass show audit/web-03 | vedette audit verify --key - --since 168h
   sudo vedette audit verify --journal --key /media/safe/web-03.key`,
-		Args: cobra.NoArgs,
 	}
+	strict(cmd)
 	a := newAuditFlags(cmd)
 	key := cmd.Flags().String("key", "", "file with the first key, or - for standard input; by default the one that is still on this host")
 	journal := cmd.Flags().Bool("journal", false, "verify the journal of this host instead of InfluxDB")
@@ -108,7 +108,7 @@ func (s *auditStore) sendChain(ctx context.Context, v verification, send sender)
 	if err != nil {
 		return err
 	}
-	if !v.Since.IsZero() || len(beginning) == 0 {
+	if len(beginning) == 0 || beginning[0].Time.Before(v.Since) {
 		checkpoints, err := s.rows(ctx, fmt.Sprintf("SELECT * FROM shell_chain WHERE host = %s AND time >= %s AND what = 'epoch' ORDER BY time LIMIT 1",
 			literal(v.Host), moment(maxTime(v.Since, from))))
 		if err != nil {

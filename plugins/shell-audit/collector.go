@@ -207,6 +207,9 @@ const (
 
 // run collects until ctx ends.
 func (c *collector) run(ctx context.Context) error {
+	if err := replace(c.config.heard(), []byte(c.heard()+"\n")); err != nil {
+		c.trouble("keeping for status what is heard from the kernel", err)
+	}
 	if err := c.event(event{kind: "start", detail: "the collector begins, version " + version + "; " + c.heard()}); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/hook"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/view"
 	"github.com/vedette-monitor/vedette/sdk"
 )
 
@@ -24,7 +25,7 @@ type report struct {
 	Collector placeReport   `json:"collector"`
 	Spool     placeReport   `json:"spool"`
 	Journal   placeReport   `json:"journal"`
-	Kernel    string        `json:"kernel"` // as it is configured
+	Kernel    string        `json:"kernel"` // what is heard from it
 	// FirstKeyHere says that whoever becomes root on this host can forge what was recorded.
 	FirstKeyHere bool `json:"first_key_here"`
 }
@@ -74,7 +75,7 @@ func inspect(c config, root string) (report, error) {
 		Collector: placeReport{Path: filepath.Join(root, string(c.Socket))},
 		Spool:     placeReport{Path: filepath.Join(root, string(c.Spool))},
 		Journal:   placeReport{Path: c.journal()},
-		Kernel:    c.Kernel,
+		Kernel:    "not known: the collector does not run",
 	}
 	all, err := hook.Inspect(root)
 	if err != nil {
@@ -85,6 +86,10 @@ func inspect(c config, root string) (report, error) {
 	}
 	if err := dial(r.Collector.Path); err != nil {
 		r.Collector.Problem = err.Error()
+	} else if said, err := os.ReadFile(c.heard()); err == nil {
+		r.Kernel = view.Safe(strings.TrimSpace(string(said)))
+	} else {
+		r.Kernel = "not known: only root can look"
 	}
 	if err := passable(filepath.Join(r.Spool.Path, "u")); err != nil {
 		r.Spool.Problem = err.Error()

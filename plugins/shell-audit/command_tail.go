@@ -24,6 +24,7 @@ func tailCommands(ctx context.Context, call sdk.Call) error {
 	users := flags.StringArray("user", nil, "User; may be repeated.")
 	match := flags.String("match", "", "Regular expression that commands match.")
 	events := flags.Bool("events", false, "Show what happened to the audit, too.")
+	programs := flags.Bool("programs", false, "Show the programs that the kernel saw run, too.")
 	output := flags.output()
 	if ok, err := flags.parse(call); !ok {
 		return err
@@ -41,7 +42,8 @@ func tailCommands(ctx context.Context, call sdk.Call) error {
 			return true
 		case r.Measurement != view.Commands && !(*events && r.Measurement == eventMeasurement.Name),
 			len(*hosts) > 0 && !slices.Contains(*hosts, r.Tags["host"]),
-			len(*users) > 0 && !slices.Contains(*users, r.Tags["user"]):
+			len(*users) > 0 && !slices.Contains(*users, r.Tags["user"]),
+			!*programs && r.Program():
 			return false
 		case r.Measurement == view.Commands:
 			return wanted.MatchString(r.Text("command"))

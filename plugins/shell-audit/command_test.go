@@ -138,7 +138,7 @@ func TestStatusTellsWhatIsInPlace(t *testing.T) {
 	root, dir := tree(t), t.TempDir()
 	config := map[string]any{"directory": dir, "socket": "/a.sock", "spool": "/spool"}
 	s := call(t, "status", config, "", "--root", root)
-	for _, want := range []string{`(?m)^bash +absent +-`, `(?m)^collector +\S*/a\.sock: not there`, `(?m)^spool +\S*/spool: not there`, `(?m)^journal +\S*: not there`, `(?m)^kernel +auto$`} {
+	for _, want := range []string{`(?m)^bash +absent +-`, `(?m)^collector +\S*/a\.sock: not there`, `(?m)^spool +\S*/spool: not there`, `(?m)^journal +\S*: not there`, `(?m)^kernel +not known: the collector does not run$`} {
 		if !regexp.MustCompile(want).MatchString(s.out) {
 			t.Errorf("it has nothing like %s:\n%s", want, s.out)
 		}
@@ -168,8 +168,11 @@ func TestStatusTellsWhatIsInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
+	if err := os.WriteFile(filepath.Join(dir, "kernel"), []byte("the kernel is asked by ebpf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s = call(t, "status", config, "", "--root", root)
-	for _, want := range []string{`(?m)^bash +installed +` + regexp.QuoteMeta(version) + ` +without its builtin`, `(?m)^collector +answers at \S*/a\.sock$`, `(?m)^spool +\S*/spool$`, `(?m)^WARNING: the first key`} {
+	for _, want := range []string{`(?m)^bash +installed +` + regexp.QuoteMeta(version) + ` +without its builtin`, `(?m)^collector +answers at \S*/a\.sock$`, `(?m)^spool +\S*/spool$`, `(?m)^kernel +the kernel is asked by ebpf$`, `(?m)^WARNING: the first key`} {
 		if !regexp.MustCompile(want).MatchString(s.out) {
 			t.Errorf("it has nothing like %s:\n%s", want, s.out)
 		}

@@ -154,7 +154,7 @@ type walk struct {
 	next    func() (chain.Row, error, bool)
 	stop    func()
 	journal bool
-	ahead   []chain.Row // rows that were read to find the beginning
+	first   chain.Row // where it begins, which was read before
 	rows    map[uint64]chain.Row
 	at      chain.Row // that of the link which is looked at
 	held    chain.Row // that of the last link that holds
@@ -168,11 +168,9 @@ func newWalk(rows iter.Seq2[chain.Row, error]) *walk {
 
 // all are the rows, each with a link.
 func (w *walk) all(yield func(chain.Row, error) bool) {
-	for _, row := range w.ahead {
-		w.note(row)
-		if !yield(row, nil) {
-			return
-		}
+	w.note(w.first)
+	if !yield(w.first, nil) {
+		return
 	}
 	for {
 		row, err, ok := w.next()
@@ -243,10 +241,14 @@ func (w *walk) journalLinks(after uint64) iter.Seq2[chain.Link, error] {
 	}
 }
 
-// begin finds where the verification begins: at the first link, or at the first checkpoint if that is not there.
+// begin finds where the verification begins: at the first link, or at the first checkpoint since then. What comes before that is not
+// needed: the links of InfluxDB's rows begin there, and in a journal each row has its own.
 func (w *walk) begin(key chain.Key, since time.Time) (chain.Trusted, error) {
-	const most = 100_000 // epochs are far shorter
-	for len(w.ahead) < most {
+	from := int64(0)
+	if !since.IsZero() {
+		from = since.UnixNano()
+	}
+	for first := true; ; first = false {
 		row, err, ok := w.next()
 		if !ok {
 			return chain.Trusted{}, wrongUse(errors.New("there is nothing to verify: neither the first link nor a checkpoint of the chain"))
@@ -254,16 +256,16 @@ func (w *walk) begin(key chain.Key, since time.Time) (chain.Trusted, error) {
 		if err != nil {
 			return chain.Trusted{}, err
 		}
-		w.ahead = append(w.ahead, row)
-		if len(w.ahead) == 1 && seqOf(row, chain.FieldSeq) == 1 && since.IsZero() {
-			return chain.Trusted{Key: key}, nil
+		at, isCheckpoint := checkpoint(row)
+		if row.Time < from || !isCheckpoint && (!first || seqOf(row, chain.FieldSeq) != 1) {
+			continue
 		}
-		if at, ok := checkpoint(row); ok && row.Time >= since.UnixNano() {
-			w.at = row
+		w.first = row
+		if isCheckpoint {
 			return chain.Trusted{Key: key, Point: at}, nil
 		}
+		return chain.Trusted{Key: key}, nil
 	}
-	return chain.Trusted{}, wrongUse(errors.New("there is no checkpoint of the chain"))
 }
 
 // checkpoint is the point of a row that begins an epoch.
@@ -288,10 +290,6 @@ func (w *walk) verify(key chain.Key, v verification) (finding, error) {
 	if err != nil {
 		return finding{}, err
 	}
-	first := w.ahead[0]
-	if from.Point.Seq > 0 {
-		first = w.at
-	}
 	last, err := chain.Verify(from, w.links(from.Point.Seq), nil)
 	var f finding
 	where := "InfluxDB"
@@ -308,24 +306,24 @@ func (w *walk) verify(key chain.Key, v verification) (finding, error) {
 		}
 		f.text = w.tell(gap, v)
 		if last.Seq > from.Point.Seq {
-			f.text += fmt.Sprintf("All is well up to there: %s hold, from %s to %s.\n", span, clock(first.Time), clock(w.held.Time))
+			f.text += fmt.Sprintf("All is well up to there: %s hold, from %s to %s.\n", span, clock(w.first.Time), clock(w.held.Time))
 		}
 	case err != nil:
 		return f, err
 	case last.Seq == from.Point.Seq:
-		f.whole, f.text = true, fmt.Sprintf("Nothing came after link %d of %s, at %s.\n", last.Seq, v.Host, clock(first.Time))
+		f.whole, f.text = true, fmt.Sprintf("Nothing came after link %d of %s, at %s.\n", last.Seq, v.Host, clock(w.first.Time))
 	default:
-		f.whole, f.text = true, fmt.Sprintf("Whole: %s hold, from %s to %s.\n", span, clock(first.Time), clock(w.at.Time))
+		f.whole, f.text = true, fmt.Sprintf("Whole: %s hold, from %s to %s.\n", span, clock(w.first.Time), clock(w.at.Time))
 	}
 	if from.Point.Seq > 0 {
-		w.tellBeginning(&f, from.Point.Seq, first, v)
+		w.tellBeginning(&f, from.Point.Seq, v)
 	}
 	return f, nil
 }
 
 // tellBeginning says why the verification does not begin with the first link. That is well if it was asked for, or if the rows before
 // are older than those that are kept.
-func (w *walk) tellBeginning(f *finding, seq uint64, first chain.Row, v verification) {
+func (w *walk) tellBeginning(f *finding, seq uint64, v verification) {
 	if !v.Since.IsZero() {
 		f.text += fmt.Sprintf("It begins behind link %d, where the chain has a new key: what was before was not looked at.\n", seq)
 		return
@@ -333,13 +331,13 @@ func (w *walk) tellBeginning(f *finding, seq uint64, first chain.Row, v verifica
 	// Rows go a piece at a time, of up to some weeks.
 	const piece = 30 * 24 * time.Hour
 	kept := time.Duration(v.Kept * float64(time.Second))
-	oldest := time.Unix(0, w.ahead[0].Time)
+	oldest := time.Unix(0, w.first.Time)
 	if w.journal || kept > 0 && time.Since(oldest) > kept-min(piece, kept/2) {
 		f.text += fmt.Sprintf("It begins behind link %d, where the chain has a new key: what was before is not kept any more.\n", seq)
 		return
 	}
 	text := fmt.Sprintf("GAP: the chain begins behind link %d at %s. What was before should still be kept, and is not there: it was deleted, or is elsewhere.\n"+
-		"If that is known and well, say --since %s.\n", seq, clock(first.Time), time.Unix(0, first.Time).UTC().Format(time.RFC3339))
+		"If that is known and well, say --since %s.\n", seq, clock(w.first.Time), oldest.UTC().Format(time.RFC3339))
 	f.whole, f.text = false, text+f.text
 }
 

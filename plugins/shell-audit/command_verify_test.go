@@ -116,6 +116,8 @@ func TestVerifyingNamesTheFirstGap(t *testing.T) {
 	start := time.Now().Add(-time.Hour)
 	r := recordSome(t, start)
 	sinceSecond := verification{Since: start.Add(2 * time.Second)}
+	// The rows from the checkpoint on, with that of a command which ends behind it.
+	behind := append([]chain.Row{r.rows[r.checksAt], r.rows[0]}, r.rows[r.checksAt+1:]...)
 	const year = 365 * 24 * 3600.0
 	change := func(f func(rows []chain.Row) []chain.Row) []chain.Row { return f(slices.Clone(r.rows)) }
 	for name, tc := range map[string]struct {
@@ -148,11 +150,12 @@ func TestVerifyingNamesTheFirstGap(t *testing.T) {
 		"a row that can do something to a terminal": {change(func(rows []chain.Row) []chain.Row { rows[1] = with(rows[1], chain.Int("exit_code", 7)); return rows }), verification{}, 1,
 			[]string{`‘ls \x1b[2J’`}},
 		"another key":                   {r.rows, verification{Key: chain.Key{1}.String()}, 1, []string{"GAP: link 1 is not of this key's chain"}},
-		"since then":                    {r.rows, sinceSecond, 0, []string{"Whole: links 5 to 11", "behind link 4, where the chain has a new key: what was before was not looked at"}},
+		"since then":                    {behind, sinceSecond, 0, []string{"Whole: links 5 to 11", "behind link 4, where the chain has a new key: what was before was not looked at"}},
+		"since before the beginning":    {r.rows, verification{Since: start.Add(-time.Hour)}, 0, []string{"Whole: links 1 to 11"}},
 		"the oldest gone for their age": {r.rows[r.checksAt:], verification{Kept: 3600}, 1, []string{"GAP: link 9 is missing"}},
-		"the oldest gone, and a command that ends later is not": {append([]chain.Row{r.rows[r.checksAt], r.rows[0]}, r.rows[r.checksAt+1:]...), verification{Kept: 3600}, 0,
+		"the oldest gone, and a command that ends later is not": {behind, verification{Kept: 3600}, 0,
 			[]string{"Whole: links 5 to 11", "not kept any more"}},
-		"the oldest deleted": {append([]chain.Row{r.rows[r.checksAt], r.rows[0]}, r.rows[r.checksAt+1:]...), verification{Kept: year}, 1,
+		"the oldest deleted": {behind, verification{Kept: year}, 1,
 			[]string{"GAP: the chain begins behind link 4", "say --since 20", "Whole: links 5 to 11"}},
 		"nothing at all": {nil, verification{}, 2, nil},
 	} {
@@ -230,6 +233,10 @@ func TestTheJournalIsVerifiedLinkByLink(t *testing.T) {
 			s := call(t, "verify", map[string]any{"directory": r.dir}, r.input(t, verification{Key: r.key.String(), Own: true, Journal: true}, nil))
 			if want := "Whole: links 1 to 11 of web in the journal hold"; lost < 0 && (s.status != 0 || !strings.Contains(s.out, want)) {
 				t.Errorf("%+v", s)
+			}
+			since := verification{Key: r.key.String(), Own: true, Journal: true, Since: r.start.Add(2 * time.Second)}
+			if s := call(t, "verify", map[string]any{"directory": r.dir}, r.input(t, since, nil)); lost < 0 && (s.status != 0 || !strings.Contains(s.out, "Whole: links 5 to 11")) {
+				t.Errorf("since the second second: %+v", s)
 			}
 			if want := "GAP: link 6 is missing"; lost >= 0 && (s.status != 1 || !strings.Contains(s.out, want)) {
 				t.Errorf("%+v", s)

@@ -50,4 +50,5 @@ func (c *config) journal() string  { return filepath.Join(string(c.Directory), "
 func (c *config) chain() string    { return filepath.Join(string(c.Directory), "chain") }
 func (c *config) memory() string   { return filepath.Join(string(c.Directory), "memory.json") }
 func (c *config) firstKey() string { return filepath.Join(string(c.Directory), "first.key") }
+func (c *config) heard() string    { return filepath.Join(string(c.Directory), "kernel") }
 func (c *config) hostKey() string  { return filepath.Join(string(c.Directory), "host.key") }

@@ -61,6 +61,9 @@ func (l *line) of(r Row) string {
 		}
 	}
 	command := Safe(r.Text("command"))
+	if r.Program() {
+		command = "» " + command
+	}
 	if r.Text("truncated") == "true" {
 		command += " …"
 	}

@@ -43,6 +43,11 @@ func (r Row) ended() bool {
 	return false
 }
 
+// Program says that the row is of a program that the kernel saw run, and not of what somebody typed.
+func (r Row) Program() bool {
+	return r.Measurement == Commands && (r.Tags["source"] == "exec" || r.Tags["source"] == "audit")
+}
+
 // Text is a field or, if there is none, a tag as text.
 func (r Row) Text(name string) string {
 	switch v := r.Fields[name].(type) {

@@ -148,6 +148,12 @@ func TestEventsAndLossesAreShown(t *testing.T) {
 		"… 3 more were not shown, because they came faster than they were taken\n")
 }
 
+func TestAProgramIsToldFromWhatWasTyped(t *testing.T) {
+	ran := ended(command(1, "ls -l"), 0, 1000)
+	ran.Tags = map[string]string{"host": "web", "user": "ann", "source": "exec"}
+	show(t, Options{}).add(ran).want("2026-01-31 12:00:01  web   ann   pts/1     0     1ms  /srv/www  » ls -l\n")
+}
+
 func TestAScreenIsToldWhichDayItIs(t *testing.T) {
 	yesterday := command(-24*3600, "a")
 	show(t, screen(60)).add(ended(yesterday, 0, 1), ended(command(1, "b"), 0, 1)).want("— 2026-01-30 —\n12:00:00  web   ann   pts/1     0     1µs  a\n— 2026-01-31 —\n12:00:01  web   ann   pts/1     0     1µs  b\n")
