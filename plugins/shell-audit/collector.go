@@ -37,6 +37,7 @@ type collector struct {
 	own    string // address of the host
 
 	shells   map[shellKey]*shell
+	count    map[int]int    // of them, by user
 	inbox    map[int]*inbox // by user
 	limits   map[int]*limit
 	sessions map[string]*limit // of programs, by their terminal and login
@@ -69,7 +70,7 @@ func newCollector(c config, env sdk.Env) (*collector, error) {
 	}
 	return &collector{
 		config: c, logger: env.Logger, rules: rules, names: identity.NewNames(), own: ownAddress(),
-		shells: map[shellKey]*shell{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{},
+		shells: map[shellKey]*shell{}, count: map[int]int{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{},
 		forgot: time.Now(), watch: coverage.New(coverage.NewHost()), running: map[running]origin{}, trusted: map[uint32]bool{},
 		execs: make(chan kernel.Event, 8192), events: make(chan socket.Event, 1024), woken: make(chan struct{}, 1),
 	}, nil
@@ -350,7 +351,7 @@ func (c *collector) take(e socket.Event) error {
 		}
 		s.connected = true
 		c.admit(e.UID)
-		c.inboxOf(e.UID).attested[e.Record] = time.Now()
+		c.inboxOf(e.UID).attest(e.Record)
 	case socket.Closed:
 		for _, s := range c.shells {
 			if s.key.PID == e.Peer.PID && s.key.Birth == e.Peer.Birth {
@@ -370,14 +371,45 @@ func (c *collector) take(e socket.Event) error {
 	return nil
 }
 
+// hooked are the shells that have hooks. Any other name is somebody's invention, of which there may be many, and each would be a
+// series.
+var hooked = map[string]bool{"bash": true, "zsh": true, "fish": true}
+
+// mostShells bounds the shells of a user that are known.
+const mostShells = 1000
+
 // shellOf is the shell that wrote a record.
 func (c *collector) shellOf(key shellKey, r record.Record) *shell {
 	s := c.shells[key]
-	if s == nil {
-		s = &shell{key: key, name: r.Shell}
-		c.shells[key] = s
+	if s != nil {
+		return s
 	}
+	s = &shell{key: key, name: r.Shell}
+	if !hooked[s.name] {
+		s.name = "other"
+	}
+	if c.count[key.UID] >= mostShells {
+		for other := range c.shells {
+			if other.UID == key.UID {
+				c.leaves(other)
+				break
+			}
+		}
+	}
+	c.shells[key] = s
+	c.count[key.UID]++
 	return s
+}
+
+// leaves forgets a shell.
+func (c *collector) leaves(key shellKey) {
+	if c.shells[key] == nil {
+		return
+	}
+	delete(c.shells, key)
+	if c.count[key.UID]--; c.count[key.UID] == 0 {
+		delete(c.count, key.UID)
+	}
 }
 
 // forget forgets, now and then, what is known of processes that are gone.
@@ -393,12 +425,12 @@ func (c *collector) forget(now time.Time) {
 	}
 	for key := range c.shells {
 		if gone(key) {
-			delete(c.shells, key)
+			c.leaves(key)
 		}
 	}
 	for key := range c.ledger.memory.Open {
 		if gone(key) {
-			delete(c.ledger.memory.Open, key)
+			c.ledger.memory.drop(key)
 		}
 	}
 	for r := range c.running {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -401,5 +402,54 @@ func TestMistakesOfTheConfigurationAreFoundWithTheirPlaces(t *testing.T) {
 	c = config{Socket: sdk.Path("/" + strings.Repeat("x", 107))}
 	if err := c.Validate(); !errors.As(err, &problem) || strings.Join(problem.Path, "/") != "socket" {
 		t.Errorf("got %v at %v", err, problem)
+	}
+}
+
+func TestInventedShellsTakeNoMemoryAndNoSeries(t *testing.T) {
+	p := newPlace(t, func(c *config) { c.Rate, c.Burst = 1e6, 1_000_000 })
+	c := p.start()
+	c.admitted(0)
+	long := strings.Repeat("x", 5_000)
+	const many = 2000
+	for n := range many {
+		r := begun(n+1, long)
+		r.PID, r.Shell = 4_000_000+n, fmt.Sprint("sh", n)
+		p.put(0, r)
+	}
+	waitFor(t, "all rows", func() bool { return len(c.rows(chain.Commands, "uid", int64(0))) == many })
+	names := map[any]bool{}
+	for _, r := range c.rows(chain.Commands, "uid", int64(0)) {
+		names[r["shell"]] = true
+	}
+	c.end()
+	if len(names) != 1 || !names["other"] {
+		t.Errorf("%d names of shells", len(names))
+	}
+	if n := len(c.shells); n > mostShells {
+		t.Errorf("%d shells are known", n)
+	}
+	if n := c.ledger.memory.bytes[0]; n > openBytes {
+		t.Errorf("%d bytes of open commands", n)
+	}
+}
+
+func TestWhatIsSentOverAnothersConnectionIsToldAndMakesNoRow(t *testing.T) {
+	p := newPlace(t)
+	c := p.start()
+	conn, err := net.Dial("unixpacket", string(p.config.Socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	text, err := begun(1, "forged").Append(nil) // of a process that is not this one
+	if err == nil {
+		_, err = conn.Write(text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "an event", func() bool { return len(c.rows(eventMeasurement.Name, "kind", "credential_mismatch")) > 0 })
+	if rows := c.rows(chain.Commands, "uid", int64(0)); len(rows) > 0 {
+		t.Errorf("rows %v", rows)
 	}
 }

@@ -220,7 +220,7 @@ func (c *collector) tell(found []coverage.Event) error {
 			return err
 		}
 		if e.Kind == coverage.Bye {
-			delete(c.shells, key)
+			c.leaves(key)
 		}
 	}
 	return nil

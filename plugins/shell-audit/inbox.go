@@ -12,6 +12,7 @@ import (
 type inbox struct {
 	found    []waiting
 	attested map[record.Record]time.Time // copies, and when they came
+	bytes    int                         // of the copies
 }
 
 type waiting struct {
@@ -24,8 +25,10 @@ const (
 	patience = 200 * time.Millisecond
 	// lone is how long a copy waits for its record before it is one itself: then the hook could not write to the spool.
 	lone = 2 * time.Second
-	// mostCopies bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.
-	mostCopies = 20_000
+	// copiesBytes bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.
+	copiesBytes = 4 << 20
+	// mostFound bounds the records of a user that have been read and are no rows yet.
+	mostFound = 500
 )
 
 func (c *collector) inboxOf(uid int) *inbox {
@@ -34,11 +37,28 @@ func (c *collector) inboxOf(uid int) *inbox {
 		b = &inbox{attested: map[record.Record]time.Time{}}
 		c.inbox[uid] = b
 	}
-	if len(b.attested) > mostCopies {
-		clear(b.attested)
-	}
 	return b
 }
+
+// attest takes a copy of a record.
+func (b *inbox) attest(r record.Record) {
+	if b.bytes > copiesBytes {
+		clear(b.attested)
+		b.bytes = 0
+	}
+	b.attested[r] = time.Now()
+	b.bytes += sizeOf(r)
+}
+
+func (b *inbox) forget(r record.Record) {
+	if _, ok := b.attested[r]; ok {
+		delete(b.attested, r)
+		b.bytes -= sizeOf(r)
+	}
+}
+
+// sizeOf is about how much memory a record takes.
+func sizeOf(r record.Record) int { return 200 + len(r.Cwd) + len(r.Command) }
 
 // found takes what was read from the spool.
 func (c *collector) found(f drop.Found, now time.Time) error {
@@ -75,7 +95,7 @@ func (c *collector) release(now time.Time) error {
 		}
 		for r, came := range b.attested {
 			if now.Sub(came) > lone && len(b.found) == 0 && c.drop.Drained(uid) {
-				delete(b.attested, r)
+				b.forget(r)
 				if err := c.record(uid, r, ofProcess, drop.Found{UID: uid}, now); err != nil {
 					return err
 				}
@@ -106,7 +126,7 @@ func (c *collector) waits(uid int, b *inbox, w waiting, now time.Time) (attestat
 	case !late && w.Record.Seq > last+1:
 		return level, true
 	case level == ofProcess:
-		delete(b.attested, w.Record)
+		b.forget(w.Record)
 		return level, false
 	}
 	return level, !late && s != nil && s.connected

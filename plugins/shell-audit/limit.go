@@ -17,7 +17,11 @@ func (c *collector) allowed(uid int, now time.Time) int {
 	}
 	l.has = min(float64(c.config.Burst), l.has+max(0, now.Sub(l.at).Seconds())*c.config.Rate)
 	l.at = now
-	return int(max(0, l.has))
+	waiting := 0
+	if b := c.inbox[uid]; b != nil {
+		waiting = len(b.found)
+	}
+	return max(0, min(int(l.has), mostFound-waiting))
 }
 
 func (c *collector) spend(uid int) { c.limits[uid].has-- }

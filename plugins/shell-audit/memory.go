@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
@@ -21,20 +23,28 @@ type memory struct {
 	Read map[drop.Place]int64 // how far files were read
 	Last map[string]int64     // the time of the newest row of each series
 	// Open are the commands of shells that have not ended, by their beginning.
-	Open map[shellKey]map[int64]open
+	Open  map[shellKey]map[int64]open
+	bytes map[int]int // of these, by user
 }
 
 // open is a command that has not ended.
 type open struct{ Row chain.Row }
 
-const (
-	// mostOpen bounds the commands of a shell that have not ended: of more, jobs in the background that a shell does not wait for,
-	// the oldest are forgotten.
-	mostOpen = 64
-)
+// size is about how much memory it takes.
+func (o open) size() int {
+	n := 1000
+	for _, f := range o.Row.Fields {
+		n += len(f.Text())
+	}
+	return n
+}
+
+// openBytes bounds the commands of a user that have not ended. Nobody runs so many at a time: what is over is the invention of
+// somebody, or of shells that were killed, and the oldest of it is forgotten.
+const openBytes = 4 << 20
 
 func newMemory() *memory {
-	return &memory{Read: map[drop.Place]int64{}, Last: map[string]int64{}, Open: map[shellKey]map[int64]open{}}
+	return &memory{Read: map[drop.Place]int64{}, Last: map[string]int64{}, Open: map[shellKey]map[int64]open{}, bytes: map[int]int{}}
 }
 
 // note takes in an entry.
@@ -50,25 +60,64 @@ func (m *memory) note(e entry) {
 	if o.Shell == nil {
 		return
 	}
-	switch commands := m.Open[*o.Shell]; {
+	switch {
 	case o.Opens:
-		if commands == nil {
-			commands = map[int64]open{}
-			m.Open[*o.Shell] = commands
-		}
-		commands[o.Started] = open{e.Row}
-		if len(commands) > mostOpen {
-			oldest := o.Started
-			for started := range commands {
-				oldest = min(oldest, started)
-			}
-			delete(commands, oldest)
-		}
+		m.begin(*o.Shell, o.Started, open{e.Row})
 	case o.Closes:
-		delete(commands, o.Started)
-		if len(commands) == 0 {
-			delete(m.Open, *o.Shell)
+		m.end(*o.Shell, o.Started)
+	}
+}
+
+func (m *memory) begin(shell shellKey, started int64, c open) {
+	m.end(shell, started)
+	if m.Open[shell] == nil {
+		m.Open[shell] = map[int64]open{}
+	}
+	m.Open[shell][started] = c
+	m.bytes[shell.UID] += c.size()
+	for m.bytes[shell.UID] > openBytes {
+		m.endOldest(shell.UID)
+	}
+}
+
+func (m *memory) end(shell shellKey, started int64) {
+	c, ok := m.Open[shell][started]
+	if !ok {
+		return
+	}
+	delete(m.Open[shell], started)
+	if len(m.Open[shell]) == 0 {
+		delete(m.Open, shell)
+	}
+	if m.bytes[shell.UID] -= c.size(); m.bytes[shell.UID] == 0 {
+		delete(m.bytes, shell.UID)
+	}
+}
+
+// endOldest forgets the oldest commands of a user, some at a time.
+func (m *memory) endOldest(uid int) {
+	type place struct {
+		shell   shellKey
+		started int64
+	}
+	var all []place
+	for shell, commands := range m.Open {
+		if shell.UID == uid {
+			for started := range commands {
+				all = append(all, place{shell, started})
+			}
 		}
+	}
+	slices.SortFunc(all, func(a, b place) int { return cmp.Compare(a.started, b.started) })
+	for _, p := range all[:len(all)/4+1] {
+		m.end(p.shell, p.started)
+	}
+}
+
+// drop forgets all commands of a shell.
+func (m *memory) drop(shell shellKey) {
+	for started := range m.Open[shell] {
+		m.end(shell, started)
 	}
 }
 
@@ -170,10 +219,7 @@ func loadMemory(path string) (*memory, error) {
 		if err != nil {
 			return newMemory(), err
 		}
-		if m.Open[*o.Shell] == nil {
-			m.Open[*o.Shell] = map[int64]open{}
-		}
-		m.Open[*o.Shell][o.Started] = open{row}
+		m.begin(*o.Shell, o.Started, open{row})
 	}
 	return m, nil
 }
