@@ -149,8 +149,9 @@ type rowsOfChain struct {
 }
 
 // inOrder hands rows to emit in the order of their links, from the number first on. At the first number that is nowhere it hands
-// on one more row and stops: what comes behind would tell nothing. most is how many may wait for one before them.
-func (from rowsOfChain) inOrder(ctx context.Context, first uint64, most int, emit func(console.LivePoint) error) error {
+// on one more row and stops: what comes behind would tell nothing. most is how many may wait for one before them. What has a number
+// before the first is left out, unless it is of a time, late, by which no such number was given any more; the zero time is none.
+func (from rowsOfChain) inOrder(ctx context.Context, first uint64, late time.Time, most int, emit func(console.LivePoint) error) error {
 	o := &chainOrder{next: first, ends: map[uint64]bool{}, found: map[uint64]bool{}}
 	for {
 		row, err := from.next(ctx)
@@ -162,7 +163,7 @@ func (from rowsOfChain) inOrder(ctx context.Context, first uint64, most int, emi
 			switch {
 			case o.found[l.seq]:
 				delete(o.found, l.seq)
-			case l.seq == 0 || l.seq >= first || l.end >= first: // what ends before the beginning is not asked for
+			case l.seq == 0 || l.seq >= first || l.end >= first || !late.IsZero() && row.Time.After(late):
 				heap.Push(&o.aside, l)
 			}
 		}

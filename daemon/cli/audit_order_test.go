@@ -31,7 +31,7 @@ func chained(t *testing.T, seq, end uint64, at int) console.LivePoint {
 }
 
 // ordered brings rows into order, of which at most so many may wait. It counts how often one was looked for.
-func ordered(t *testing.T, rows []console.LivePoint, first uint64, most int) (got []linked, lookups int) {
+func ordered(t *testing.T, rows []console.LivePoint, first uint64, most int, late ...time.Time) (got []linked, lookups int) {
 	t.Helper()
 	byTime := slices.Clone(rows)
 	slices.SortStableFunc(byTime, func(a, b console.LivePoint) int { return a.Time.Compare(b.Time) })
@@ -54,7 +54,7 @@ func ordered(t *testing.T, rows []console.LivePoint, first uint64, most int) (go
 			return found, nil
 		},
 	}
-	if err := from.inOrder(t.Context(), first, most, func(r console.LivePoint) error {
+	if err := from.inOrder(t.Context(), first, append(late, time.Time{})[0], most, func(r console.LivePoint) error {
 		got = append(got, linksOf(r))
 		return nil
 	}); err != nil {
@@ -135,6 +135,17 @@ func TestRowsCanBeginWithinTheChain(t *testing.T) {
 	for seed := range uint64(50) {
 		rows, last := history(t, rand.New(rand.NewPCG(seed, 2)), 300)
 		wantOrder(t, first(ordered(t, rows, 100, 1000)), 100, last)
+	}
+}
+
+func TestARowWithANumberFromBeforeItsTimeIsHandedOn(t *testing.T) {
+	rows := []console.LivePoint{chained(t, 99, 0, 5), chained(t, 100, 0, 10), chained(t, 5, 0, 20), chained(t, 101, 0, 30)}
+	var seqs []uint64
+	for _, l := range first(ordered(t, rows, 100, 10, time.Unix(9, 0))) {
+		seqs = append(seqs, l.seq)
+	}
+	if want := []uint64{100, 5, 101}; !slices.Equal(seqs, want) {
+		t.Errorf("links %d are handed on, want %d", seqs, want)
 	}
 }
 

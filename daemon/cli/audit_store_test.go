@@ -151,7 +151,7 @@ func TestFiftyThousandCommandsAreFewSeriesAndReadBackInOrder(t *testing.T) {
 	}
 	// All of a host's rows, in pages.
 	next := uint64(1)
-	err = store.rowsOfChain("h2", time.Unix(0, 0)).inOrder(t.Context(), 1, mostAside, func(r console.LivePoint) error {
+	err = store.rowsOfChain("h2", time.Unix(0, 0)).inOrder(t.Context(), 1, time.Time{}, mostAside, func(r console.LivePoint) error {
 		if l := linksOf(r); l.seq != next || l.end != next+1 {
 			return fmt.Errorf("links %d and %d come when it is %d's turn", l.seq, l.end, next)
 		}
@@ -199,7 +199,7 @@ func BenchmarkAuditTail(b *testing.B) {
 	}
 	b.Run("verify_one_host", func(b *testing.B) {
 		for b.Loop() {
-			if err := store.rowsOfChain("h1", time.Unix(0, 0)).inOrder(b.Context(), 1, mostAside, func(console.LivePoint) error { return nil }); err != nil {
+			if err := store.rowsOfChain("h1", time.Unix(0, 0)).inOrder(b.Context(), 1, time.Time{}, mostAside, func(console.LivePoint) error { return nil }); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -103,7 +103,7 @@ func (a *auditFlags) verify(cmd *cobra.Command, v verification, keyFile, since s
 // sendChain sends the rows of a host in the order of the chain. If that does not begin with the first link, the first row
 // is the checkpoint behind which it does.
 func (s *auditStore) sendChain(ctx context.Context, v verification, send sender) error {
-	first, from := uint64(1), time.Unix(0, 0)
+	first, from, late := uint64(1), time.Unix(0, 0), time.Time{}
 	beginning, err := s.find(ctx, v.Host, first)
 	if err != nil {
 		return err
@@ -119,12 +119,12 @@ func (s *auditStore) sendChain(ctx context.Context, v verification, send sender)
 		}
 		first = linksOf(checkpoints[0]).seq + 1
 		// Rows of commands that had begun before are looked for one by one where they began still earlier.
-		from = checkpoints[0].Time.Add(-time.Hour)
+		from, late = checkpoints[0].Time.Add(-time.Hour), checkpoints[0].Time
 		if err := send(checkpoints[0]); err != nil {
 			return err
 		}
 	}
-	return s.rowsOfChain(v.Host, from).inOrder(ctx, first, mostAside, func(row console.LivePoint) error { return send(row) })
+	return s.rowsOfChain(v.Host, from).inOrder(ctx, first, late, mostAside, func(row console.LivePoint) error { return send(row) })
 }
 
 func maxTime(a, b time.Time) time.Time {

@@ -149,6 +149,9 @@ func journalRows(c config) iter.Seq2[chain.Row, error] {
 	}
 }
 
+// clockSlack is how far a row may be ahead of the time at which it was recorded.
+const clockSlack = 2 * time.Second
+
 // walk goes through rows, and knows which row a link is of.
 type walk struct {
 	next    func() (chain.Row, error, bool)
@@ -180,6 +183,10 @@ func (w *walk) all(yield func(chain.Row, error) bool) {
 		if err == nil && seqOf(row, chain.FieldSeq) == 0 {
 			w.at = row
 			err = fmt.Errorf("%s has no link: it was not recorded by this audit", describe(row))
+		}
+		if first := seqOf(w.first, chain.FieldSeq); err == nil && !w.journal && seqOf(row, chain.FieldSeq) < first && row.Time > w.first.Time+int64(clockSlack) {
+			w.at = row
+			err = fmt.Errorf("%s has link %d, which was given before link %d at %s: it was not recorded then", describe(row), seqOf(row, chain.FieldSeq), first, clock(w.first.Time))
 		}
 		if err == nil {
 			w.note(row)

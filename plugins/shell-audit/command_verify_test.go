@@ -149,8 +149,13 @@ func TestVerifyingNamesTheFirstGap(t *testing.T) {
 			[]string{"GAP: what comes behind link 4 is none of the chain: the command of ann ‘id’", "has no link"}},
 		"a row that can do something to a terminal": {change(func(rows []chain.Row) []chain.Row { rows[1] = with(rows[1], chain.Int("exit_code", 7)); return rows }), verification{}, 1,
 			[]string{`‘ls \x1b[2J’`}},
-		"another key":                   {r.rows, verification{Key: chain.Key{1}.String()}, 1, []string{"GAP: link 1 is not of this key's chain"}},
-		"since then":                    {behind, sinceSecond, 0, []string{"Whole: links 5 to 11", "behind link 4, where the chain has a new key: what was before was not looked at"}},
+		"another key": {r.rows, verification{Key: chain.Key{1}.String()}, 1, []string{"GAP: link 1 is not of this key's chain"}},
+		"since then":  {behind, sinceSecond, 0, []string{"Whole: links 5 to 11", "behind link 4, where the chain has a new key: what was before was not looked at"}},
+		"a row that pretends to be from before": {append(slices.Clone(behind), func() chain.Row {
+			forged := r.rows[1]
+			forged.Time = start.Add(time.Minute).UnixNano()
+			return forged
+		}()), sinceSecond, 1, []string{"has link 2, which was given before link 4 at"}},
 		"since before the beginning":    {r.rows, verification{Since: start.Add(-time.Hour)}, 0, []string{"Whole: links 1 to 11"}},
 		"the oldest gone for their age": {r.rows[r.checksAt:], verification{Kept: 3600}, 1, []string{"GAP: link 9 is missing"}},
 		"the oldest gone, and a command that ends later is not": {behind, verification{Kept: 3600}, 0,
