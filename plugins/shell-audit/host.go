@@ -29,8 +29,8 @@ func hostKey(path string) ([]byte, error) {
 // makeWay makes a directory and those above it that are missing, so that every user can get to what is in it. It names the one that
 // lets nobody through.
 func makeWay(dir string) error {
-	if dir != "/" {
-		if err := makeWay(filepath.Dir(dir)); err != nil {
+	if above := filepath.Dir(dir); above != dir {
+		if err := makeWay(above); err != nil {
 			return err
 		}
 	}
