@@ -39,6 +39,9 @@ func installHooks(_ context.Context, call sdk.Call) error {
 	if err := needRoot(*root, "hooks are in files of the system that the shells of all users read"); err != nil {
 		return err
 	}
+	if *root, err = filepath.Abs(*root); err != nil {
+		return err
+	}
 	o := hook.Options{
 		Root: *root, Version: version, Notice: *notice, RespectIgnoreSpace: c.RespectIgnorespace, Shells: *shells,
 		Spool: string(c.Spool), Socket: string(c.Socket),
