@@ -214,3 +214,13 @@ func (c *collector) tellRepeats(now time.Time) error {
 	}
 	return nil
 }
+
+// row is one of a measurement, with its tags.
+func (c *collector) row(measurement, user, shell, source string, at time.Time, more ...chain.Value) chain.Row {
+	r := chain.Row{Measurement: measurement, Tags: append([]chain.Value{
+		chain.String("shell", shell), chain.String("source", source), chain.String("user", user),
+	}, more...)}
+	r.Sort()
+	r.Time = c.ledger.timeOf(r, at)
+	return r
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/socket"
+)
+
+const (
+	// scanned is how often the spool is read whether or not anything has changed, and what else is due is done.
+	scanned = 500 * time.Millisecond
+	// gathered is how long changes are gathered: reading and syncing for each would cost more than it brings.
+	gathered = 10 * time.Millisecond
+)
+
+// run collects until ctx ends.
+func (c *collector) run(ctx context.Context) error {
+	if err := replace(c.config.heard(), []byte(c.heard()+"\n")); err != nil {
+		c.trouble("keeping for status what is heard from the kernel", err)
+	}
+	if err := c.event(event{kind: "start", detail: "the collector begins, version " + version + "; " + c.heard()}); err != nil {
+		return err
+	}
+	scan := time.NewTicker(scanned)
+	defer scan.Stop()
+	for {
+		if err := c.collect(time.Now()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return c.leave()
+		case e := <-c.events:
+			if err := c.take(e); err != nil {
+				return err
+			}
+		case e := <-c.execs:
+			if err := c.exec(e, time.Now()); err != nil {
+				return err
+			}
+		case <-c.woken:
+		case <-scan.C:
+		case <-c.nextRelease():
+		}
+		pause := time.NewTimer(gathered)
+	gather:
+		for {
+			select {
+			case <-ctx.Done():
+				break gather
+			case e := <-c.events:
+				if err := c.take(e); err != nil {
+					pause.Stop()
+					return err
+				}
+			case e := <-c.execs:
+				if err := c.exec(e, time.Now()); err != nil {
+					pause.Stop()
+					return err
+				}
+			case <-pause.C:
+				break gather
+			}
+		}
+		pause.Stop()
+	}
+}
+
+// collect reads what is new, makes rows of it, and brings them to disk.
+func (c *collector) collect(now time.Time) error {
+	room, err := c.ledger.hasRoom()
+	if err != nil {
+		return err
+	}
+	if room {
+		if err := c.read(now); err != nil {
+			return err
+		}
+		if err := c.release(now); err != nil {
+			return err
+		}
+		if err := c.look(now); err != nil {
+			return err
+		}
+		if err := c.tellRepeats(now); err != nil {
+			return err
+		}
+		c.forget(now)
+	}
+	if err := c.ledger.sync(); err != nil {
+		return err
+	}
+	if room && c.settled() {
+		gone, err := c.drop.Settle()
+		if err != nil {
+			c.trouble("tidying the spool", err)
+		}
+		for _, place := range gone {
+			delete(c.ledger.memory.Read, place)
+		}
+	}
+	if err := c.ledger.keep(now); err != nil {
+		c.trouble("keeping the memory", err)
+	}
+	if err := c.ledger.journal.Prune(now); err != nil {
+		c.trouble("tidying the journal", err)
+	}
+	return nil
+}
+
+// leave makes rows of what is there, and says that nothing more comes.
+func (c *collector) leave() error {
+	if err := c.collect(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if err := c.event(event{kind: "stop", detail: "the collector ends"}); err != nil {
+		return err
+	}
+	return c.ledger.sync()
+}
+
+// read reads the spool.
+func (c *collector) read(now time.Time) error {
+	var failed error
+	more, err := c.drop.Read(func(uid int) int { return c.allowed(uid, now) }, func(f drop.Found) {
+		if failed == nil {
+			failed = c.found(f, now)
+		}
+	})
+	if err != nil {
+		c.trouble("reading the spool", err)
+	}
+	c.more = more
+	if failed == nil {
+		failed = c.tellHeldBack(now)
+	}
+	return failed
+}
+
+// trouble logs what goes on by itself, once a minute.
+func (c *collector) trouble(doing string, err error) {
+	k := repeatKey{kind: "trouble", detail: doing}
+	if r := c.repeats[k]; r != nil && time.Since(r.told) < time.Minute {
+		return
+	}
+	c.repeats[k] = &repeat{told: time.Now()}
+	c.logger.Error("what the audit does beside its work fails", "doing", doing, "error", err)
+}
+
+// take takes what has happened at the socket.
+func (c *collector) take(e socket.Event) error {
+	switch e.Kind {
+	case socket.Message:
+		key := shellKey{e.UID, e.Record.PID, e.Record.Birth}
+		s := c.shellOf(key, e.Record)
+		if !s.known && e.Peer.Birth != 0 {
+			s.process, s.known = e.Peer.Process, true
+		}
+		s.connected = true
+		c.admit(e.UID)
+		c.inboxOf(e.UID).attest(e.Record)
+	case socket.Closed:
+		for _, s := range c.shells {
+			if s.key.PID == e.Peer.PID && s.key.Birth == e.Peer.Birth {
+				s.connected = false
+			}
+		}
+		if e.Alive {
+			return c.tell(c.watch.Closed(e.Peer.PID, e.Peer.Birth, time.Now()))
+		}
+	case socket.Violation:
+		kind := "drop"
+		if errors.Is(e.Err, socket.ErrMismatch) {
+			kind = "credential_mismatch"
+		}
+		return c.repeated(repeatKey{kind: kind, uid: e.Peer.UID, detail: e.Err.Error()}, 1, time.Now())
+	}
+	return nil
+}
