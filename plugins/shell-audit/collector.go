@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -88,6 +89,8 @@ func (c *collector) Stream(ctx context.Context, out sdk.Stream) (err error) {
 	if c.kernel, err = kernel.Open(kernel.Options{Mode: kernel.Mode(c.config.Kernel), All: c.config.Exec == "all", AuditRules: c.config.AuditRules}, c.logger); err != nil {
 		return errors.Join(err, watcher.Close())
 	}
+	// The description of the kernel's types, in which fields were looked up, is many times what stays.
+	debug.FreeOSMemory()
 	// Last, so that who sees the socket is seen.
 	var server *socket.Server
 	if err = makeWay(filepath.Dir(string(c.config.Socket))); err == nil {

@@ -74,8 +74,6 @@ func TestBashRecordsTheHostileSessionWhole(t *testing.T) {
 		}
 		_ = s.Wait()
 		all := b.records(t)
-		// While promptvars is off bash would print PS0: that one line is not seen.
-		want = slices.DeleteFunc(want, func(s string) bool { return s == "shopt -s promptvars" })
 		wantCommands(t, all, want...)
 		wantWhole(t, all)
 		if strings.Contains(s.Output(), "_vedette_audit-") {
@@ -327,4 +325,21 @@ func TestBashRecordsEachCommandOfAPasteByItself(t *testing.T) {
 		wantCommands(t, all, "echo one", "for i in 1 2\ndo echo $i\ndone", "echo three")
 		wantWhole(t, all)
 	})
+}
+
+func TestBashRecordsWhatWasTypedAndDidNotRun(t *testing.T) {
+	b := newBed(t)
+	s := b.shell(t, "bash", "")
+	s.run("true", "# a comment", "echo (", "", "true again")
+	all := b.records(t)
+	wantWhole(t, all)
+	wantCommands(t, all, "true", "# a comment", "echo (", "true again")
+	for _, r := range all {
+		if isRun := r.cmd == "true" || r.cmd == "true again"; (r.kind == "S") != isRun && r.cmd != "" && r.kind != "H" {
+			t.Errorf("%q is of kind %s", r.cmd, r.kind)
+		}
+		if r.kind == "C" && (r.rc != -1 || r.hist < 1) {
+			t.Errorf("%q has exit status %d and number %d", r.cmd, r.rc, r.hist)
+		}
+	}
 }

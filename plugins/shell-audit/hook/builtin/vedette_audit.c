@@ -25,7 +25,7 @@
  * again. After that it is sent to the collector's socket, if that takes it at once. Processes forked from the shell record nothing.
  *
  * What it does not see: commands of scripts, of bash -c, and of shells started with --norc; what a program asks for itself; with neither
- * editing nor history, anything; the one command with which a user switches promptvars back on. History expansion in a command of several lines that history does not keep is recorded as
+ * editing nor history, anything. History expansion in a command of several lines that history does not keep is recorded as
  * typed. The kernel's side of the audit sees these run.
  *
  * The few declarations of bash that it needs are its own, so that one object fits all releases, and check proves them first
@@ -161,6 +161,29 @@ static void start(void)
 	keep_rest();
 }
 
+/*
+ * unannounced records what was typed and remembered without an expansion of PS0: a comment, what bash does not understand, and a
+ * command that was typed while promptvars was off. It is evidence too, and its number in the history would be missing.
+ */
+static void unannounced(void)
+{
+	long number = newest();
+	size_t unread = strlen(rest());
+	size_t full = gathered_full > unread ? gathered_full - unread : 0;
+	size_t n = full < cmd_limit ? full : cmd_limit;
+
+	if (running || number == history_seen)
+		return;
+	if (full > n)
+		full--; /* its last line's end */
+	while (n > 0 && n == full && gathered[n - 1] == '\n')
+		n = --full;
+	if (n == 0 || wants_privacy(gathered))
+		return;
+	long long now = record_time();
+	record_emit(&(struct record){.kind = 'C', .hist = number, .t0 = now, .t1 = now, .rc = -1, .cwd = directory(), .cmd = gathered, .cmd_len = n, .full = full});
+}
+
 static struct variable *variable_read(struct variable *self)
 {
 	if (record_is_mine()) {
@@ -212,6 +235,7 @@ static void before_line(int meta)
 {
 	if (record_is_mine() && current_prompt_string == ps1_prompt && executing_builtin == 0) {
 		int saved = errno;
+		unannounced();
 		end(record_time());
 		history_seen = newest();
 		keep_rest();
