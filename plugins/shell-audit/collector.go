@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,15 +36,19 @@ type collector struct {
 	names  *identity.Names
 	own    string // address of the host
 
-	shells   map[shellKey]*shell
-	count    map[int]int    // of them, by user
-	inbox    map[int]*inbox // by user
-	limits   map[int]*limit
-	sessions map[string]*limit // of programs, by their terminal and login
-	repeats  map[repeatKey]*repeat
-	denied   map[int]bool // users whose file could not be made
+	shells    map[shellKey]*shell
+	count     map[int]int    // of them, by user
+	inbox     map[int]*inbox // by user
+	limits    map[int]*limit
+	sessions  map[string]*limit // of programs, by their terminal and login
+	repeats   map[repeatKey]*repeat
+	admitted  map[int]bool // users who have a file in the spool
+	strangers int          // of them without a name
+	denied    map[int]bool // users whose file could not be made
 
-	more bool // there is more to be read
+	more   bool  // there is more to be read
+	room   bool  // the journal takes rows
+	missed int64 // programs and events that could not be kept since it does not
 
 	kernel  *kernel.Source
 	watch   *coverage.Watch
@@ -69,8 +74,8 @@ func newCollector(c config, env sdk.Env) (*collector, error) {
 	}
 	return &collector{
 		config: c, logger: env.Logger, rules: rules, names: identity.NewNames(), own: ownAddress(),
-		shells: map[shellKey]*shell{}, count: map[int]int{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{},
-		forgot: time.Now(), watch: coverage.New(coverage.NewHost()), running: map[running]origin{}, trusted: map[uint32]bool{},
+		shells: map[shellKey]*shell{}, count: map[int]int{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{}, admitted: map[int]bool{},
+		room: true, forgot: time.Now(), watch: coverage.New(coverage.NewHost()), running: map[running]origin{}, trusted: map[uint32]bool{},
 		execs: make(chan kernel.Event, 8192), events: make(chan socket.Event, 1024), woken: make(chan struct{}, 1),
 	}, nil
 }
@@ -149,11 +154,22 @@ func (c *collector) open() error {
 	return nil
 }
 
+// mostStrangers bounds the users without a name who have a file in the spool. There may be tens of thousands of them, for a user can
+// have numbers of others at will (subuid): the records of more are read from files of their own.
+const mostStrangers = 64
+
 // admit lets a user leave records.
 func (c *collector) admit(uid int) {
-	if c.denied[uid] {
+	if c.denied[uid] || c.admitted[uid] {
 		return
 	}
+	if c.names.Of(uid) == strconv.Itoa(uid) {
+		if c.strangers >= mostStrangers {
+			return
+		}
+		c.strangers++
+	}
+	c.admitted[uid] = true
 	if err := c.drop.Admit(uid); err != nil {
 		c.denied[uid] = true
 		c.logger.Warn("a user has no file in the spool: records of that user come as files of their own", "uid", uid, "error", err)

@@ -158,8 +158,9 @@ func (p *place) put(uid int, records ...record.Record) {
 	}
 }
 
+// at is the n-th of moments just now.
 func at(n int) record.Micros {
-	return record.Micros(time.Now().Add(-time.Hour).UnixMicro() + int64(n)*1000)
+	return record.Micros(time.Now().Add(-100*time.Millisecond).UnixMicro() + int64(n))
 }
 
 func begun(seq int, command string) record.Record {
@@ -272,6 +273,67 @@ func TestTimesAreBelievedWithinReasonAndNoTwoCommandsMeet(t *testing.T) {
 		}
 	}
 	waitFor(t, "an event", func() bool { return len(c.rows(eventMeasurement.Name, "kind", "skew")) > 0 })
+
+	// Nor is a shell believed of which nothing is known, as after a restart: what lay in the spool before was read then.
+	c.end()
+	unknown := begun(1, "unknown")
+	unknown.PID, unknown.Started = 4_000_077, past.Started
+	p.put(0, unknown)
+	c = p.start()
+	waitFor(t, "the row", func() bool { return len(c.rows(chain.Commands, "command", "unknown")) > 0 })
+	if got := c.rows(chain.Commands, "command", "unknown")[0]["timestamp"].(int64); got < began {
+		t.Errorf("it is at %v", time.Unix(0, got))
+	}
+}
+
+func TestRowsAreNotDrawnIntoTheFutureAfterTheClockWasSetBack(t *testing.T) {
+	now := time.Now()
+	row := chain.Row{Measurement: chain.Commands}
+	l := &ledger{memory: newMemory()}
+	l.memory.Last[seriesOf(row)] = now.Add(time.Hour).UnixNano()
+	got := l.timeOf(row, now, now)
+	if off := time.Duration(got - now.UnixNano()); off < 0 || off > time.Microsecond {
+		t.Errorf("a row of now is %v off", off)
+	}
+	l.memory.Last[seriesOf(row)] = got
+	if next := l.timeOf(row, now, now); next != got+1 {
+		t.Errorf("the next one is %d ns behind", next-got)
+	}
+}
+
+func TestWhatCanNotBeKeptIsCountedAndTold(t *testing.T) {
+	p := newPlace(t, func(c *config) { c.JournalSize = 1 << 20 })
+	c := p.start()
+	c.admitted(0)
+	c.out.set(true)
+	long := strings.Repeat("x", 10_000)
+	for n := range 200 {
+		p.put(0, begun(n+1, fmt.Sprint(n, long)))
+	}
+	waitFor(t, "the journal to be full", func() bool { return len(c.rows(chain.Commands, "uid", int64(0))) > 20 })
+	// What comes over the socket meanwhile can not wait in the spool.
+	conn, err := net.Dial("unixpacket", string(p.config.Socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stop := time.Now().Add(2 * time.Second)
+	for n := 0; time.Now().Before(stop); n++ {
+		if _, err := fmt.Fprintf(conn, "noise %d", n); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.out.set(false)
+	waitFor(t, "all rows", func() bool { return len(c.rows(chain.Commands, "uid", int64(0))) == 200 })
+	waitFor(t, "what was missed to be told", func() bool {
+		for _, r := range c.rows(eventMeasurement.Name, "kind", "drop") {
+			if strings.Contains(fmt.Sprint(r["detail"]), "had no room") && r["count"].(int64) > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func TestNoiseIsToldAndCostsNoRecord(t *testing.T) {

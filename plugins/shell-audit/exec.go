@@ -92,6 +92,10 @@ func (c *collector) exec(e kernel.Event, now time.Time) error {
 
 // program makes the row of a program.
 func (c *collector) program(e kernel.Exec, now time.Time) error {
+	if !c.room {
+		c.missed++
+		return nil
+	}
 	if !c.mayRecord(e, now) {
 		return c.repeated(repeatKey{kind: "throttle", uid: e.UID, detail: "a session starts programs faster than they are recorded"}, 1, now)
 	}
@@ -147,6 +151,9 @@ func (c *collector) exit(e kernel.Exit) error {
 		return nil
 	}
 	delete(c.running, running{e.PID, e.Birth})
+	if !c.room {
+		return nil // its row stays without an end
+	}
 	begun, ok := c.ledger.memory.Open[*o.Shell][o.Started]
 	if !ok {
 		return nil

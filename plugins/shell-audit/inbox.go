@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
@@ -40,14 +42,19 @@ func (c *collector) inboxOf(uid int) *inbox {
 	return b
 }
 
-// attest takes a copy of a record.
-func (b *inbox) attest(r record.Record) {
+// attest takes a copy of a record. It returns how many others it had to forget, for which there was no room: if they are in the
+// spool, as they should be, they are recorded all the same.
+func (b *inbox) attest(r record.Record) (forgotten int) {
 	if b.bytes > copiesBytes {
+		forgotten = len(b.attested)
 		clear(b.attested)
 		b.bytes = 0
 	}
+	if _, twice := b.attested[r]; !twice {
+		b.bytes += sizeOf(r)
+	}
 	b.attested[r] = time.Now()
-	b.bytes += sizeOf(r)
+	return forgotten
 }
 
 func (b *inbox) forget(r record.Record) {
@@ -93,16 +100,36 @@ func (c *collector) release(now time.Time) error {
 			clear(b.found[len(kept):])
 			b.found = kept
 		}
-		for r, came := range b.attested {
-			if now.Sub(came) > lone && len(b.found) == 0 && c.drop.Drained(uid) {
-				b.forget(r)
-				if err := c.record(uid, r, ofProcess, drop.Found{UID: uid}, now); err != nil {
-					return err
-				}
-			}
+		if err := c.releaseLone(uid, b, now); err != nil {
+			return err
 		}
 		if len(b.found) == 0 && len(b.attested) == 0 {
 			delete(c.inbox, uid)
+		}
+	}
+	return nil
+}
+
+// releaseLone makes rows of copies whose record is in no file: the hook could not write there. They come in the order of their
+// shells, and no faster than what is read.
+func (c *collector) releaseLone(uid int, b *inbox, now time.Time) error {
+	if len(b.attested) == 0 || len(b.found) > 0 || !c.drop.Drained(uid) {
+		return nil
+	}
+	var due []record.Record
+	for r, came := range b.attested {
+		if now.Sub(came) > lone {
+			due = append(due, r)
+		}
+	}
+	slices.SortFunc(due, func(a, b record.Record) int {
+		return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(a.Birth, b.Birth), cmp.Compare(a.Started, b.Started), cmp.Compare(a.Seq, b.Seq))
+	})
+	for _, r := range due[:min(len(due), c.allowed(uid, now))] {
+		b.forget(r)
+		c.spend(uid)
+		if err := c.record(uid, r, ofProcess, drop.Found{UID: uid}, now); err != nil {
+			return err
 		}
 	}
 	return nil

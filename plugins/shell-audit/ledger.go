@@ -198,7 +198,7 @@ func (l *ledger) evolve() error {
 	if err := l.sync(); err != nil {
 		return err
 	}
-	row, err := l.chain.Evolve(time.Unix(0, l.timeOf(chain.Row{Measurement: chain.Checkpoints}, time.Now())), l.chain.Head().Seq)
+	row, err := l.chain.Evolve(time.Unix(0, l.timeOf(chain.Row{Measurement: chain.Checkpoints}, time.Now(), time.Now())), l.chain.Head().Seq)
 	if err != nil {
 		return err
 	}
@@ -208,9 +208,18 @@ func (l *ledger) evolve() error {
 	return l.sync()
 }
 
-// timeOf is the time of a new row: its own, or later by what keeps it apart from the one before of its series.
-func (l *ledger) timeOf(row chain.Row, at time.Time) int64 {
-	return max(at.UnixNano(), l.memory.Last[seriesOf(row)]+1)
+// timeOf is the time of a new row: its own, or later by what keeps it apart from the one before of its series. Where that one is in
+// the future, because the clock was set back since, the row is not drawn there: between whole microseconds, in which hooks
+// measure, it meets none either.
+func (l *ledger) timeOf(row chain.Row, at, now time.Time) int64 {
+	const ahead, between = 5 * time.Second, 501
+	series := seriesOf(row)
+	last := l.memory.Last[series]
+	if last > now.Add(ahead).UnixNano() && last > at.UnixNano() {
+		l.memory.Last[series] = 0
+		return at.UnixNano() + between
+	}
+	return max(at.UnixNano(), last+1)
 }
 
 // sync brings what was added to disk, for it to be delivered.

@@ -24,7 +24,11 @@ func (c *collector) allowed(uid int, now time.Time) int {
 	return max(0, min(int(l.has), mostFound-waiting))
 }
 
-func (c *collector) spend(uid int) { c.limits[uid].has-- }
+func (c *collector) spend(uid int) {
+	if l := c.limits[uid]; l != nil {
+		l.has--
+	}
+}
 
 // tellHeldBack tells of users whose records wait, because they come faster than they are taken.
 func (c *collector) tellHeldBack(now time.Time) error {

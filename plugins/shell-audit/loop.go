@@ -21,7 +21,11 @@ func (c *collector) run(ctx context.Context) error {
 	if err := replace(c.config.heard(), []byte(c.heard()+"\n")); err != nil {
 		c.trouble("keeping for status what is heard from the kernel", err)
 	}
-	if err := c.event(event{kind: "start", detail: "the collector begins, version " + version + "; " + c.heard()}); err != nil {
+	began := "the collector begins, version " + version + "; " + c.heard()
+	if m := c.ledger.memory; m.Seq > 0 && !m.Stopped {
+		began += "; the one before it ended without saying so"
+	}
+	if err := c.event(event{kind: "start", detail: began}); err != nil {
 		return err
 	}
 	scan := time.NewTicker(scanned)
@@ -75,7 +79,11 @@ func (c *collector) collect(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	c.room = room
 	if room {
+		if err := c.tellMissed(); err != nil {
+			return err
+		}
 		if err := c.read(now); err != nil {
 			return err
 		}
@@ -92,6 +100,9 @@ func (c *collector) collect(now time.Time) error {
 	}
 	if err := c.ledger.sync(); err != nil {
 		return err
+	}
+	if room && !c.more && c.settled() && c.drop.AllDrained() {
+		c.ledger.memory.Seen = now
 	}
 	if room && c.settled() {
 		gone, err := c.drop.Settle()
@@ -120,6 +131,16 @@ func (c *collector) leave() error {
 		return err
 	}
 	return c.ledger.sync()
+}
+
+// tellMissed tells of what could not be kept while the journal had no room. Records are not among it: they wait in the spool.
+func (c *collector) tellMissed() error {
+	if c.missed == 0 {
+		return nil
+	}
+	count := c.missed
+	c.missed = 0
+	return c.event(event{kind: "drop", detail: "programs and events that came while the journal had no room", count: count})
 }
 
 // read reads the spool.
@@ -161,7 +182,9 @@ func (c *collector) take(e socket.Event) error {
 		}
 		s.connected = true
 		c.admit(e.UID)
-		c.inboxOf(e.UID).attest(e.Record)
+		if n := c.inboxOf(e.UID).attest(e.Record); n > 0 {
+			return c.repeated(repeatKey{kind: "drop", uid: e.UID, detail: "copies came over the socket faster than records are taken from the spool, and were forgotten"}, int64(n), time.Now())
+		}
 	case socket.Closed:
 		for _, s := range c.shells {
 			if s.key.PID == e.Peer.PID && s.key.Birth == e.Peer.Birth {

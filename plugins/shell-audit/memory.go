@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
@@ -22,6 +23,10 @@ type memory struct {
 	Head chain.Point
 	Read map[drop.Place]int64 // how far files were read
 	Last map[string]int64     // the time of the newest row of each series
+	// Seen is when all that lay in the spool had been read: what is found later was written later. Stopped says that the last
+	// row told the end of the collector.
+	Seen    time.Time
+	Stopped bool
 	// Open are the commands of shells that have not ended, by their beginning.
 	Open  map[shellKey]map[int64]open
 	bytes map[int]int // of these, by user
@@ -50,6 +55,7 @@ func newMemory() *memory {
 // note takes in an entry.
 func (m *memory) note(e entry) {
 	m.Head = e.Head
+	m.Stopped = e.Row.Measurement == eventMeasurement.Name && kindOfEvent(e.Row) == "stop"
 	if last := seriesOf(e.Row); e.Row.Time > m.Last[last] {
 		m.Last[last] = e.Row.Time
 	}
@@ -121,6 +127,15 @@ func (m *memory) drop(shell shellKey) {
 	}
 }
 
+func kindOfEvent(r chain.Row) string {
+	for _, tag := range r.Tags {
+		if tag.Name == "kind" {
+			return tag.Text()
+		}
+	}
+	return ""
+}
+
 // seriesOf tells the series of a row from others.
 func seriesOf(r chain.Row) string {
 	key := r.Measurement
@@ -132,11 +147,13 @@ func seriesOf(r chain.Row) string {
 
 // kept is a memory as it is in its file.
 type kept struct {
-	Seq  uint64           `json:"seq"`
-	Head headKept         `json:"head"`
-	Read []placeKept      `json:"read"`
-	Last map[string]int64 `json:"last"`
-	Open []stored         `json:"open"`
+	Seq     uint64           `json:"seq"`
+	Seen    time.Time        `json:"seen"`
+	Stopped bool             `json:"stopped"`
+	Head    headKept         `json:"head"`
+	Read    []placeKept      `json:"read"`
+	Last    map[string]int64 `json:"last"`
+	Open    []stored         `json:"open"`
 }
 
 type headKept struct {
@@ -152,7 +169,7 @@ type placeKept struct {
 
 // save replaces the file as a whole.
 func (m *memory) save(path string) error {
-	k := kept{Seq: m.Seq, Head: headKept{m.Head.Seq, m.Head.Epoch, m.Head.MAC.String()}, Last: m.Last}
+	k := kept{Seq: m.Seq, Seen: m.Seen, Stopped: m.Stopped, Head: headKept{m.Head.Seq, m.Head.Epoch, m.Head.MAC.String()}, Last: m.Last}
 	for place, end := range m.Read {
 		k.Read = append(k.Read, placeKept{place, end})
 	}
@@ -205,7 +222,7 @@ func loadMemory(path string) (*memory, error) {
 	if err := json.Unmarshal(text, &k); err != nil {
 		return newMemory(), err
 	}
-	m.Seq = k.Seq
+	m.Seq, m.Seen, m.Stopped = k.Seq, k.Seen, k.Stopped
 	if m.Head.MAC, err = chain.ParseMAC(k.Head.MAC); err != nil {
 		return newMemory(), err
 	}

@@ -65,6 +65,7 @@ var eventMeasurement = sdk.Measurement{
 		{Name: "session", Type: "string", Doc: "the shell: the boot, its process and its beginning"},
 		{Name: "tty", Type: "string", Doc: "its terminal"},
 		{Name: "seq", Type: "int", Doc: "number of the record in its shell"},
+		{Name: "attestation", Type: "int", Doc: "of a hello: 3, the kernel names the shell; 2, any process of its user may have said so"},
 		linkSeq, linkMAC,
 		{Name: "timestamp", Type: "int", Unit: "ns", Doc: "since 1970; the point's time, for tables to sort by"},
 	},

@@ -35,14 +35,17 @@ func (c *collector) record(uid int, r record.Record, level attestation, f drop.F
 	s := c.shellOf(shellKey{uid, r.PID, r.Birth}, r)
 	s.seq = r.Seq
 	s.identify()
-	if s.known && s.process.Attested {
-		c.trusted[s.process.Session] = true
+	s.proven = level == ofProcess
+	if s.proven {
+		if s.known && s.process.Attested {
+			c.trusted[s.process.Session] = true
+		}
 	}
 	o.Shell, o.Seq = &s.key, r.Seq
 	switch r.Kind {
 	case record.Hello:
 		s.learn(r)
-		return c.event(event{kind: "hello", detail: "the shell reports, version " + text.Cut(text.Clean(r.Claim("version")), 40), shell: s, seq: r.Seq, origin: o})
+		return c.event(event{kind: "hello", level: level, detail: "the shell reports, version " + text.Cut(text.Clean(r.Claim("version")), 40), shell: s, seq: r.Seq, origin: o})
 	case record.Lost:
 		count := int64(1)
 		_, _ = fmt.Sscanf(r.Claim("count"), "%d", &count)
@@ -87,17 +90,28 @@ func (c *collector) command(s *shell, r record.Record, level attestation, now ti
 	return row, nil
 }
 
-// believed is the time of a command. What a shell says of it is a claim: it is believed between the shell's command before and now.
+// believed is the time of a command. What a shell says of it is a claim. It is believed between the shell's command before and now,
+// and not before the spool was last read to its end, for then it was not there yet.
 func (c *collector) believed(s *shell, r record.Record, now time.Time) (time.Time, error) {
-	const slack = time.Second // between the clocks of two processors, and for what the shell measured before it wrote
-	at := r.Started.Time()
-	if r.Kind == record.Complete && at.IsZero() {
-		at = r.Ended.Time()
+	const (
+		slack   = 10 * time.Second    // between a shell's look at the clock and its record in the spool, on a busy machine
+		longest = 24 * time.Hour      // of a command that is written when it has ended
+		away    = 30 * 24 * time.Hour // of a spool that nobody has read before
+	)
+	at, since := r.Started.Time(), c.ledger.memory.Seen.Add(-slack)
+	if c.ledger.memory.Seen.IsZero() {
+		since = now.Add(-away)
+	}
+	if r.Kind == record.Complete {
+		since = since.Add(-longest)
+		if at.IsZero() {
+			at = r.Ended.Time()
+		}
 	}
 	switch {
 	case at.IsZero():
 		at = now
-	case at.After(now.Add(slack)) || at.Before(s.last.Add(-slack)):
+	case at.After(now.Add(slack)) || at.Before(s.last.Add(-slack)) || at.Before(since):
 		if err := c.repeated(repeatKey{kind: "skew", uid: s.key.UID, detail: "a shell claims a time that can not be"}, 1, now); err != nil {
 			return at, err
 		}
@@ -140,11 +154,16 @@ type event struct {
 	shell        *shell
 	count        int64
 	seq          int64
+	level        attestation // of a record; 0 if it is of none
 	origin       origin
 }
 
 // event makes a row of an event.
 func (c *collector) event(e event) error {
+	if !c.room {
+		c.missed++
+		return nil
+	}
 	user, name := "", ""
 	var more []chain.Value
 	add := func(v chain.Value) { more = append(more, v) }
@@ -162,6 +181,9 @@ func (c *collector) event(e event) error {
 	more = append(more, e.fields...)
 	row := c.row(eventMeasurement.Name, user, name, "hook", time.Now(), chain.String("kind", e.kind))
 	row.Fields = append(more, chain.Int("count", max(1, e.count)), chain.String("detail", e.detail), chain.Int("timestamp", row.Time))
+	if e.level > 0 {
+		row.Fields = append(row.Fields, chain.Int("attestation", int64(e.level)))
+	}
 	if e.seq > 0 {
 		row.Fields = append(row.Fields, chain.Int("seq", e.seq))
 	}
@@ -221,6 +243,6 @@ func (c *collector) row(measurement, user, shell, source string, at time.Time, m
 		chain.String("shell", shell), chain.String("source", source), chain.String("user", user),
 	}, more...)}
 	r.Sort()
-	r.Time = c.ledger.timeOf(r, at)
+	r.Time = c.ledger.timeOf(r, at, time.Now())
 	return r
 }

@@ -43,6 +43,7 @@ type shell struct {
 	parent                    int
 
 	connected bool
+	proven    bool      // the kernel has named it as the sender of a record
 	seq       int64     // of its newest record
 	last      time.Time // of its newest command
 }
@@ -72,9 +73,10 @@ func (s *shell) identify() {
 	}
 }
 
-// user is the user whom rows of the shell are of.
+// user is the user whom rows of the shell are of. Who may write to a user's file may name any process of that user, so the login of a
+// process counts only where the kernel has named the process itself.
 func (s *shell) user(names *identity.Names) string {
-	if s.known && s.process.Attested {
+	if s.known && s.proven && s.process.Attested {
 		return names.Of(int(s.process.LoginUID))
 	}
 	return names.Of(s.key.UID)
@@ -106,7 +108,7 @@ func (s *shell) fields(own string) []chain.Value {
 	if s.known {
 		terminal, parent = s.process.Terminal, s.process.Parent
 		if s.process.LoginUID != identity.NoLogin {
-			f = append(f, chain.Int("auid", int64(s.process.LoginUID)), chain.Bool("login_attested", s.process.Attested))
+			f = append(f, chain.Int("auid", int64(s.process.LoginUID)), chain.Bool("login_attested", s.proven && s.process.Attested))
 		}
 		add("exe", text.Clean(s.process.Exe))
 	}

@@ -37,9 +37,10 @@ type Directory struct {
 	limits Limits
 	logger hclog.Logger
 
-	logs map[int]*log    // of users, by their number
-	past []*log          // that were put aside
-	from map[Place]int64 // where reading goes on, of files that were not opened yet
+	logs   map[int]*log    // of users, by their number
+	past   []*log          // that were put aside
+	search search          // for boxes
+	from   map[Place]int64 // where reading goes on, of files that were not opened yet
 	// warned says that it was told that files can be overwritten here.
 	warned bool
 }
@@ -244,11 +245,29 @@ func openOwn(path string) (*os.File, error) {
 	return file, nil
 }
 
+// AllDrained says whether nothing is unread in any file.
+func (d *Directory) AllDrained() bool {
+	for _, l := range d.past {
+		if drained, err := l.drained(); err != nil || !drained {
+			return false
+		}
+	}
+	for uid := range d.logs {
+		if !d.Drained(uid) {
+			return false
+		}
+	}
+	return true
+}
+
 // Watched are the directories in which something changes when there is something new.
 func (d *Directory) Watched() []string { return []string{d.users(), d.boxes()} }
 
 // Close closes all files.
 func (d *Directory) Close() {
+	if d.search.dir != nil {
+		_ = d.search.dir.Close()
+	}
 	for _, l := range d.logs {
 		_ = l.file.Close()
 	}

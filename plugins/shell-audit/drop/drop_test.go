@@ -107,6 +107,7 @@ func all(int) int { return 1 << 20 }
 // readAll are the commands of all that is new, each with its user; of what is no record the reason.
 func readAll(t testing.TB, d *Directory, places map[Place]int64) []string {
 	t.Helper()
+	d.search.last = time.Time{} // boxes are looked for at once
 	var got []string
 	_, err := d.Read(all, func(f Found) {
 		if f.Bad != nil {
@@ -408,7 +409,7 @@ func TestOnlyABoxThatItsOwnerAloneCouldWriteCounts(t *testing.T) {
 		`umask 077; printf %s\\0 "$2" > "$1/60001.7.two"; ln "$1/60001.7.two" "/tmp/vedette-drop-link"`,
 		`ln -s "$3" "$1/60001.7.symlink"`,
 		`mkfifo -m 600 "$1/60001.7.pipe"`,
-		`mkdir -p -m 700 "$1/60001.7.dir/deeper"`,
+		`mkdir -p -m 700 "$1/60001.7.dir"`,
 		`umask 077; printf nothing > "$1/60001.7.torn"`,
 	} {
 		if out, ok := as(alice, script, d.boxes(), strings.TrimSuffix(box, "\x00"), secret); !ok {
@@ -436,6 +437,32 @@ func TestOnlyABoxThatItsOwnerAloneCouldWriteCounts(t *testing.T) {
 	}
 	if out, ok := as(bob, `echo x > "$1/60002.1.a"; rm -f "$1/60001.7.x" && ls "$1"`, d.boxes()); ok {
 		t.Errorf("users can list the boxes: %s", out)
+	}
+}
+
+func TestWhoFillsTheDropBoxKeepsNobodyOut(t *testing.T) {
+	path := spoolIn(t, "")
+	d := open(t, path, Limits{PutAside: 1 << 20, Unread: 1 << 20, Linger: time.Minute}, nil)
+	const files = 5000
+	if out, ok := as(alice, `umask 077; mkdir -p "$1/60001.1.deep/`+strings.Repeat("d/", 500)+`"; i=0; while [ $i -lt $2 ]; do : > "$1/60001.7.$i"; i=$((i+1)); done`,
+		d.boxes(), fmt.Sprint(files)); !ok {
+		t.Fatal(out)
+	}
+	if out, ok := as(bob, `umask 077; printf %s\\0 "$2" > "$1/60002.9.x"`, d.boxes(), strings.TrimSuffix(string(encode(t, typed(9, 1, "bob's"))), "\x00")); !ok {
+		t.Fatal(out)
+	}
+	var got []string
+	for range 20 {
+		got = append(got, readAll(t, d, nil)...)
+	}
+	if !slices.Contains(got, "60002: bob's") {
+		t.Error("the other user's record was not found")
+	}
+	if n := len(slices.DeleteFunc(got, func(s string) bool { return s != "60001: "+ErrTooMany.Error() })); n < files-mostPending-100 {
+		t.Errorf("%d files too many were told", n)
+	}
+	if left, err := os.ReadDir(d.boxes()); err != nil || len(left) > mostPending+100 {
+		t.Errorf("%d files are left, %v", len(left), err)
 	}
 }
 

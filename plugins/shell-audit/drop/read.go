@@ -28,7 +28,7 @@ func (d *Directory) Read(allowed func(uid int) int, visit func(Found)) (more boo
 			wrong = append(wrong, err)
 		}
 	}
-	if err := d.takeBoxes(); err != nil {
+	if err := d.takeBoxes(visit); err != nil {
 		wrong = append(wrong, err)
 	}
 	return more, errors.Join(wrong...)
