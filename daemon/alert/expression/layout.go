@@ -239,3 +239,12 @@ func (g *guesses) place(name []byte) int {
 	}
 	return place
 }
+
+// Flag is the condition that a declared field of truth values is true, or nil if the measurement has none of this name.
+func (l *Layout) Flag(name string) *Condition {
+	if f, declared := l.fields[name]; !declared || kinds[f.Type] != Bool {
+		return nil
+	}
+	place, _ := l.slot(name)
+	return &Condition{truth: func(r *Row) Truth { return r.cells[place].truth }, text: name}
+}

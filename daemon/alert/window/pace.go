@@ -26,6 +26,9 @@ func (p *Pace) Usual() time.Duration { return p.usual }
 // longer than the tolerance. A hole that is soon followed by another one is the new pace, as after a configuration
 // with a longer interval.
 func (p *Pace) Step(interval, tolerance time.Duration) (hole bool) {
+	if interval < 0 {
+		return true // longer than a duration holds
+	}
 	if p.usual == 0 {
 		p.usual = interval
 		return false
