@@ -22,7 +22,7 @@ type events struct {
 
 // event tells a hit, unless one was told within fold: then it only counts.
 func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at int64) []Transition {
-	in.heard = m.now
+	in.seen, in.heard = m.now, m.now
 	m.stats.Samples++
 	v, ok := m.rule.judge(row, true)
 	if out, ok = m.known(out, in, &in.stream, ok); !ok {

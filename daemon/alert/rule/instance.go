@@ -14,8 +14,8 @@ import (
 type instance struct {
 	// key is the values, with a NUL between them: no value has one.
 	key string
-	// heard is when the last sample came, by the machine's clock.
-	heard time.Duration
+	// seen is when the last point came, by the machine's clock, and heard when the last one that said something did.
+	seen, heard time.Duration
 	// born is when the instance was made, by the same clock.
 	born  time.Duration
 	fired int64

@@ -71,7 +71,7 @@ func (m *Machine) clock(now time.Time) {
 }
 
 func (m *Machine) add(key string) *instance {
-	in := &instance{key: key, heard: m.now, born: m.now}
+	in := &instance{key: key, seen: m.now, heard: m.now, born: m.now}
 	in.init(m.rule)
 	if m.rule.aggregates != nil {
 		in.window = &windowed{Window: window.New(&m.rule.shape)}
@@ -87,13 +87,13 @@ func (m *Machine) Observe(out []Transition, row *expression.Row, at int64, updat
 	if update != r.spec.Updates {
 		return out
 	}
-	m.clock(now)
 	if r.where != nil {
 		var passes bool
-		if out, passes = m.passes(out, row); !passes {
+		if out, passes = m.passes(out, row, now); !passes {
 			return out
 		}
 	}
+	m.clock(now)
 	if at-m.wall.UnixNano() > int64(aheadAllowed) {
 		at = m.wall.UnixNano()
 		m.stats.Skew++
@@ -113,17 +113,17 @@ func (m *Machine) Observe(out []Transition, row *expression.Row, at int64, updat
 	return m.judge(out, in, row, at)
 }
 
-func (m *Machine) passes(out []Transition, row *expression.Row) ([]Transition, bool) {
+func (m *Machine) passes(out []Transition, row *expression.Row, now time.Time) ([]Transition, bool) {
 	t := m.rule.where.Evaluate(row)
 	if t == expression.Unknown {
 		m.stats.WhereUnknown++
 		if m.whereUnknown++; m.whereUnknown == unknownsAreBroken {
-			out = append(out, Transition{Rule: m.rule, Reason: Broken, At: m.wall})
+			out = append(out, Transition{Rule: m.rule, Reason: Broken, At: now})
 		}
 		return out, false
 	}
 	if m.whereUnknown >= unknownsAreBroken {
-		out = append(out, Transition{Rule: m.rule, Reason: Mended, At: m.wall})
+		out = append(out, Transition{Rule: m.rule, Reason: Mended, At: now})
 	}
 	m.whereUnknown = 0
 	return out, t == expression.True
@@ -175,7 +175,7 @@ func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at 
 			m.stats.Late++
 			return out
 		}
-		in.heard = m.now
+		in.seen = m.now
 		if !due {
 			return out
 		}
@@ -183,12 +183,13 @@ func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at 
 		row.Aggregates = m.aggregates
 		covered = w.Covered()
 	}
-	in.heard = m.now
+	in.seen = m.now
 	m.stats.Samples++
 	v, ok := r.judge(row, covered)
 	if out, ok = m.known(out, in, &in.stream, ok); !ok {
 		return out
 	}
+	in.heard = m.now
 	in.take(r, &v, at)
 	return m.follow(out, in, row, at)
 }
@@ -235,7 +236,7 @@ func (m *Machine) Tick(out []Transition, now time.Time) []Transition {
 	before := len(out)
 	for key, in := range m.instances {
 		out = m.tick(out, in)
-		if !in.expected && m.now-in.heard >= m.rule.spec.Forget {
+		if !in.expected && m.now-in.seen >= m.rule.spec.Forget {
 			if in.state != OK {
 				t := m.mark(in, Forgotten)
 				t.To = OK
@@ -268,7 +269,7 @@ type Status struct {
 	Level  int
 	// Fired is when it began to fire, or zero.
 	Fired time.Time
-	// Heard is when the last sample came, and Stale that none came for three times as long as usual.
+	// Heard is when the last sample with a verdict came, and Stale that none came for three times as long as usual.
 	Heard           time.Time
 	Stale, Flapping bool
 	Bad, Of         int

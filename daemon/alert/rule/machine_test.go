@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // slow is the rule of the seed: three slow samples in a row fire, two that are clearly quicker resolve.
@@ -191,6 +194,15 @@ func TestAnInstanceThatIsSilentIsStale(t *testing.T) {
 	}
 }
 
+func TestWhatSaysNothingIsStaleButNotForgotten(t *testing.T) {
+	tr := try(t, with(slow(t), func(s *Spec) { s.Forget = 10 * time.Minute }))
+	tr.run("total_time", "3x4 ?x30", values{"http_code": 200})
+	list := tr.machine.Instances(noon.Add(33 * time.Minute))
+	if len(list) != 1 || !list[0].Stale || list[0].State != Firing || clock(list[0].Heard) != "03:00" {
+		t.Errorf("the instances are %+v", list)
+	}
+}
+
 func TestFlappingIsToldOnceAtItsBeginningAndItsEnd(t *testing.T) {
 	tr := try(t, Spec{Name: "f", When: parse(t, "total_time > 2"), Flap: Flap{Changes: 4, Within: time.Hour, Calm: 30 * time.Minute}})
 	tr.run("total_time", "3 1 3 1 3 1 3x40", nil)
@@ -284,6 +296,30 @@ func TestARuleOnSilence(t *testing.T) {
 	tr.want("1560:00 forgotten, 1560:00 silent")
 	if left := tr.machine.Instances(noon.Add(26 * time.Hour)); len(left) != 2 {
 		t.Errorf("%d instances are left: those that are expected are never forgotten", len(left))
+	}
+}
+
+// TestADangerousCommandIsAnEvent has the patterns of examples, over what people type.
+func TestADangerousCommandIsAnEvent(t *testing.T) {
+	constants := &hcl.EvalContext{Variables: map[string]cty.Value{"local": cty.ObjectVal(map[string]cty.Value{
+		"rm_rf_root": cty.StringVal(`(^|[;&|]\s*|sudo\s+)rm\s+(-\S+\s+)*-\S*[rR]\S*\s+(-\S+\s+)*(--\s+)?/(\s|\*|$)`),
+		"mkfs":       cty.StringVal(`(^|[;&|]\s*|sudo\s+)mkfs(\.\w+)?\s`),
+	})}}
+	spec := Spec{
+		Name: "dangerous", Context: constants, By: names("host"), Event: true,
+		When: parse(t, "http_code == 0 && (matches(command, local.rm_rf_root) || matches(command, local.mkfs))"),
+	}
+	for command, want := range map[string]bool{
+		"rm -rf /": true, "rm -rf /*": true, "sudo rm -r -f /": true, "cd /tmp; rm -fr -- /": true, "true && rm -R /": true, "rm --no-preserve-root -rf /": true,
+		"mkfs.ext4 /dev/sda1": true, "sudo mkfs /dev/sdb": true,
+		"rm -rf /tmp/x": false, "rm -f /": false, "echo rm -rf /": false, "ls /": false, "man mkfs": false, "farm -rf /": false,
+	} {
+		tr := try(t, spec)
+		tr.see(0, values{"host": "a", "command": command, "http_code": 0})
+		tr.see(time.Second, values{"host": "a", "command": command, "http_code": 1000})
+		if got := tr.story() == "00:00 happened"; got != want || !want && tr.story() != "" {
+			t.Errorf("%s: %q", command, tr.story())
+		}
 	}
 }
 

@@ -70,12 +70,13 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 		// It is as if nothing was heard: its verdict is held until its vote is no longer fresh.
 		return m.count(out, in, row, at)
 	}
-	in.heard, v.heard = m.now, m.now
+	in.seen = m.now
 	m.stats.Samples++
 	verdict, ok := r.judge(row, true)
 	if out, ok = m.known(out, in, &v.stream, ok); !ok {
 		return out
 	}
+	in.heard, v.heard = m.now, m.now
 	v.take(r, &verdict, at)
 	in.pace = v.pace
 	return m.count(out, in, row, at)

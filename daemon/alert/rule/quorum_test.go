@@ -16,7 +16,7 @@ func down(t testing.TB, change func(*QuorumSpec)) *trial {
 }
 
 // minutes gives the verdicts of lines for minutes in a row: "ct=bb.g" is bad, bad, nothing, good; x is a point that says that its
-// own line is down.
+// own line is down, and ? one that says nothing.
 func (tr *trial) minutes(from int, lines ...string) {
 	for minute := 0; ; minute++ {
 		at, any := time.Duration(from+minute)*time.Minute, false
@@ -27,9 +27,12 @@ func (tr *trial) minutes(from int, lines ...string) {
 			}
 			any = true
 			if c := script[minute]; c != '.' {
-				v := values{"target": "shop", "isp": isp, "available": c == 'g'}
-				if c == 'x' {
+				v := values{"target": "shop", "isp": isp, "http_code": 0, "available": c == 'g'}
+				switch c {
+				case 'x':
 					v["vantage_ok"] = false
+				case '?':
+					delete(v, "available")
 				}
 				tr.see(at, v)
 			}
@@ -58,6 +61,7 @@ func TestAQuorum(t *testing.T) {
 		{"any line has one where none is", func(q *QuorumSpec) { q.Of = nil }, []string{"ct=bbbb", "xx=bbbb"}, "00:00 pending, 01:00 firing"},
 		{"a line that is down itself has none", nil, []string{"ct=bbbb", "cu=xxxx"}, "00:00 pending"},
 		{"and does not resolve", nil, []string{"ct=bbbbbbbbbb", "cu=bbxxxxxxxx", "cm=gggggggggg"}, "00:00 pending, 01:00 firing"},
+		{"one that says nothing is as silent", nil, []string{"ct=bbbbbbbbbb", "cu=bb????????", "cm=gggggggggg"}, "00:00 pending, 01:00 firing, 06:00 broken"},
 		{"missing is bad", func(q *QuorumSpec) { q.MissingIsBad = true }, []string{"ct=bbbbbb", "cu=gg", "cm=gggggg"}, "00:00 pending, 05:00 firing"},
 		{"missing is bad after there was time to be heard", func(q *QuorumSpec) { q.MissingIsBad = true }, []string{"ct=gggggg"}, "04:00 firing"},
 	}

@@ -14,7 +14,7 @@ func (m *Machine) hear(out []Transition, in *instance, at int64) []Transition {
 	if in.any {
 		in.pace.Step(time.Duration(at-in.newest), 0)
 	}
-	in.newest, in.any, in.heard = at, true, m.now
+	in.newest, in.any, in.seen, in.heard = at, true, m.now, m.now
 	if in.state != Firing {
 		return out
 	}

@@ -177,6 +177,7 @@ func (c *compiler) kind() {
 		detail string
 	}{
 		{s.When != nil && len(s.Levels) > 0, "when and level blocks exclude each other: each level has a when of its own."},
+		{s.Severity.Text != "" && len(s.Levels) > 0, "severity and level blocks exclude each other: a level's label is its severity."},
 		{!conditions && s.Absent == 0, "a condition is required: when, level blocks, or absent."},
 		{conditions && s.Absent > 0, "absent and a condition exclude each other: silence is an alert of its own."},
 		{s.Absent > 0 && (s.Quorum != nil || windowed || s.Event || s.Recover != Recover{} || s.Fire != Fire{}), "a rule on silence has neither fire, recover, quorum, over nor kind: it fires after absent, and resolves with the next point."},

@@ -32,6 +32,9 @@ func TestAWrongRuleIsRefusedWithTheReason(t *testing.T) {
 		"a level twice": {func(s *Spec) {
 			s.When, s.Levels = nil, []LevelSpec{{Name{Text: "info"}, when}, {Name{Text: "info"}, when}}
 		}, `a level "info" already`},
+		"a severity and levels": {func(s *Spec) {
+			s.When, s.Severity.Text, s.Levels = nil, "info", []LevelSpec{{Name{Text: "info"}, when}}
+		}, "a level's label is its severity"},
 		"a level without when":     {func(s *Spec) { s.When, s.Levels = nil, []LevelSpec{{Severity: Name{Text: "info"}}} }, "a level has no when"},
 		"an unknown tag":           {func(s *Spec) { s.By = names("traget") }, `Did you mean "target"?`},
 		"a field in by":            {func(s *Spec) { s.By = names("total_time") }, "is a field of http_quality"},

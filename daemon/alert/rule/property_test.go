@@ -1,0 +1,105 @@
+package rule
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestWhatIsNoSampleChangesNothing gives the same samples to two rules: the second also gets unknown ones, repeats, late ones and
+// the clock between them. Both have the same story.
+func TestWhatIsNoSampleChangesNothing(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		spec := Spec{
+			Name: "p", When: parse(t, "total_time > 2"), Interval: time.Minute,
+			Fire:    Fire{Bad: 1 + r.IntN(3), For: time.Duration(r.IntN(4)) * time.Minute},
+			Recover: Recover{When: parse(t, "total_time < 1.5"), Good: 1 + r.IntN(3), For: time.Duration(r.IntN(4)) * time.Minute},
+		}
+		spec.Fire.Of = spec.Fire.Bad + r.IntN(3)
+		clean, disturbed := try(t, spec), try(t, spec)
+		at := time.Duration(0)
+		for range 80 {
+			at += time.Duration(1+r.IntN(3)) * time.Minute
+			if r.IntN(20) == 0 {
+				at += time.Hour
+			}
+			sample := values{"total_time": []float64{1, 1.8, 3}[r.IntN(3)]}
+			clean.see(at, sample)
+			disturbed.see(at, sample)
+			for range r.IntN(4) {
+				switch r.IntN(4) {
+				case 0:
+					disturbed.see(at+time.Duration(r.IntN(50))*time.Second, values{"http_code": 1})
+				case 1:
+					disturbed.see(at, values{"total_time": 3.0})
+				case 2:
+					disturbed.see(at-time.Duration(r.IntN(600))*time.Second, values{"total_time": 1.0})
+				case 3:
+					disturbed.tick(at + time.Second)
+				}
+			}
+		}
+		var kept []Transition
+		for _, tn := range disturbed.out {
+			if tn.Reason != Broken && tn.Reason != Mended {
+				kept = append(kept, tn)
+			}
+		}
+		disturbed.out = kept
+		if clean.story() != disturbed.story() {
+			t.Fatalf("seed %d, %+v:\n  %s\n  %s", seed, spec.Fire, clean.story(), disturbed.story())
+		}
+		if len(clean.out) == 0 {
+			t.Fatalf("seed %d: nothing happens", seed)
+		}
+	}
+}
+
+// TestNothingResolvesWithoutGoodSamples holds the first promise over random samples: between a fire and its end there are enough
+// good ones in a row, and before a fire enough bad ones.
+func TestNothingResolvesWithoutGoodSamples(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		spec := Spec{Name: "p", When: parse(t, "total_time > 2"), Fire: Fire{Bad: 1 + r.IntN(3)}, Recover: Recover{Good: 1 + r.IntN(3)}}
+		spec.Fire.Of = spec.Fire.Bad + r.IntN(3)
+		tr := try(t, spec)
+		var history []bool // of the bad ones, since the last change
+		firing := false
+		for minute := range 100 {
+			v := values{"total_time": []float64{1, 3}[r.IntN(2)]}
+			unknown := r.IntN(5) == 0
+			if unknown {
+				v = values{"http_code": 200}
+			} else {
+				history = append(history, v["total_time"] == 3.0)
+			}
+			tr.see(time.Duration(minute)*time.Minute, v)
+			tr.tick(time.Duration(minute) * time.Minute)
+			want := firing
+			if bad := count(history, spec.Fire.Of, true); !firing && bad >= spec.Fire.Bad {
+				want = true
+			}
+			if !unknown && firing && len(history) >= spec.Recover.Good && count(history, spec.Recover.Good, false) == spec.Recover.Good {
+				want = false
+			}
+			if got := tr.machine.Instances(noon.Add(time.Duration(minute) * time.Minute))[0].State == Firing; got != want {
+				t.Fatalf("seed %d, minute %d: it fires: %t, want %t after %v", seed, minute, got, want, history)
+			}
+			if want != firing {
+				history, firing = nil, want
+			}
+		}
+	}
+}
+
+// count is how many of the last n are want.
+func count(history []bool, n int, want bool) int {
+	found := 0
+	for _, bad := range history[max(0, len(history)-n):] {
+		if bad == want {
+			found++
+		}
+	}
+	return found
+}
