@@ -12,7 +12,6 @@
 package rule
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +23,10 @@ import (
 // aheadAllowed is how far a point's time may be ahead of the clock.
 const aheadAllowed = time.Minute
 
-// Machine is a rule's instances. It is not safe for concurrent use.
+// Machine is a rule's instances. A Set gives it points and the time; what it has is read between these calls.
 type Machine struct {
 	rule      *Rule
-	instances map[string]*instance
+	instances []*instance
 	stats     Stats
 	start     time.Time
 	// now is the clock since the start, and wall the same as a time.
@@ -37,7 +36,10 @@ type Machine struct {
 	// whereUnknown counts the points in a row for which where is unknown.
 	whereUnknown int
 
-	key                []byte
+	// keys finds the instances, in the set in which the machine has this number.
+	keys   *keyring
+	number int
+
 	sample, aggregates []float64
 }
 
@@ -54,10 +56,10 @@ type Stats struct {
 // NewMachine makes a machine without instances, but for those that are expected. now is the time from when on silence counts.
 func NewMachine(r *Rule, now time.Time) *Machine {
 	m := &Machine{
-		rule: r, instances: map[string]*instance{}, start: now, wall: now,
+		rule: r, start: now, wall: now,
 		sample: make([]float64, r.shape.Columns), aggregates: make([]float64, len(r.shape.Aggregates)),
 	}
-	for _, value := range r.spec.Expect {
+	for _, value := range slices.Compact(slices.Sorted(slices.Values(r.spec.Expect))) {
 		m.add(value).expected = true
 	}
 	return m
@@ -77,12 +79,12 @@ func (m *Machine) add(key string) *instance {
 		in.window = &windowed{Window: window.New(&m.rule.shape)}
 		in.window.pace.SetUsual(m.rule.spec.Interval)
 	}
-	m.instances[key] = in
+	m.instances = append(m.instances, in)
 	return in
 }
 
-// Observe takes a point, as a row of the layout that the rule was compiled on, and appends what follows from it to out.
-func (m *Machine) Observe(out []Transition, row *expression.Row, at int64, update bool, now time.Time) []Transition {
+// observe takes a point, as a row of the layout that the rule was compiled on, and appends what follows from it to out.
+func (m *Machine) observe(out []Transition, row *expression.Row, at int64, update bool, now time.Time) []Transition {
 	r := m.rule
 	if update != r.spec.Updates {
 		return out
@@ -131,14 +133,7 @@ func (m *Machine) passes(out []Transition, row *expression.Row, now time.Time) (
 
 // instance finds the instance of a row, or makes it. It is nil if there are too many.
 func (m *Machine) instance(out []Transition, row *expression.Row) (*instance, []Transition) {
-	m.key = m.key[:0]
-	for i, tag := range m.rule.by {
-		if i > 0 {
-			m.key = append(m.key, 0)
-		}
-		m.key = append(m.key, row.Tag(tag)...)
-	}
-	if in := m.instances[string(m.key)]; in != nil {
+	if in := m.keys.find(m.number, row); in != nil {
 		return in, out
 	}
 	if len(m.instances) >= m.rule.spec.Limit {
@@ -149,7 +144,9 @@ func (m *Machine) instance(out []Transition, row *expression.Row) (*instance, []
 		}
 		return nil, out
 	}
-	return m.add(string(m.key)), out
+	in := m.add(string(m.keys.key))
+	m.keys.add(m.number, in)
+	return in, out
 }
 
 // late reports whether a sample of a stream comes after a newer one.
@@ -229,28 +226,30 @@ func (m *Machine) follow(out []Transition, in *instance, row *expression.Row, at
 	})
 }
 
-// Tick appends what follows from the clock alone: silence, the end of flapping, votes that are no longer fresh, and what is
-// forgotten. Once a second is often enough. The order is that of the instances' values.
-func (m *Machine) Tick(out []Transition, now time.Time) []Transition {
+// tick appends what follows from the clock alone.
+func (m *Machine) tick(out []Transition, now time.Time) []Transition {
 	m.clock(now)
 	before := len(out)
-	for key, in := range m.instances {
-		out = m.tick(out, in)
-		if !in.expected && m.now-in.seen >= m.rule.spec.Forget {
-			if in.state != OK {
-				t := m.mark(in, Forgotten)
-				t.To = OK
-				out = append(out, t)
-			}
-			delete(m.instances, key)
+	m.instances = slices.DeleteFunc(m.instances, func(in *instance) bool {
+		out = m.wait(out, in)
+		if in.expected || m.now-in.seen < m.rule.spec.Forget {
+			return false
 		}
-	}
+		if in.state != OK {
+			t := m.mark(in, Forgotten)
+			t.To = OK
+			out = append(out, t)
+		}
+		m.keys.remove(m.number, in.key)
+		return true
+	})
 	m.full = m.full && len(m.instances) >= m.rule.spec.Limit
 	slices.SortStableFunc(out[before:], func(a, b Transition) int { return slices.Compare(a.Values, b.Values) })
 	return out
 }
 
-func (m *Machine) tick(out []Transition, in *instance) []Transition {
+// wait appends what follows for an instance from the clock alone.
+func (m *Machine) wait(out []Transition, in *instance) []Transition {
 	switch {
 	case m.rule.spec.Absent > 0:
 		out = m.listen(out, in)
@@ -279,8 +278,7 @@ type Status struct {
 func (m *Machine) Instances(now time.Time) []Status {
 	m.clock(now)
 	list := make([]Status, 0, len(m.instances))
-	for _, key := range slices.SortedFunc(maps.Keys(m.instances), strings.Compare) {
-		in := m.instances[key]
+	for _, in := range slices.SortedFunc(slices.Values(m.instances), func(a, b *instance) int { return strings.Compare(a.key, b.key) }) {
 		t := m.mark(in, Bad)
 		s := Status{Values: t.Values, State: in.state, Level: t.Level, Fired: t.Fired, Flapping: t.Flapping, Bad: t.Bad, Of: t.Of}
 		s.Heard = m.start.Add(in.heard)

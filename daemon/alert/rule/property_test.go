@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -91,6 +92,65 @@ func TestNothingResolvesWithoutGoodSamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRulesOfASetDoNotDisturbEachOther gives points to rules that stand in one set, and to each of them alone: they tell the same.
+func TestRulesOfASetDoNotDisturbEachOther(t *testing.T) {
+	specs := append(four(t), slow(t),
+		Spec{Name: "silent", By: names("target"), Absent: 5 * time.Minute, Expect: []string{"t2", "t9", "t9"}, Forget: 20 * time.Minute},
+		Spec{Name: "all", When: parse(t, "total_time > 2"), Forget: 7 * time.Minute},
+		Spec{Name: "lines", By: names("isp"), When: parse(t, "!available"), Where: parse(t, `target != "t1"`), Forget: 9 * time.Minute, Limit: 2},
+		Spec{Name: "event", By: names("target", "isp"), Event: true, Fold: time.Minute, When: parse(t, "http_code >= 500"), Forget: 8 * time.Minute},
+		Spec{Name: "flap", By: names("target"), When: parse(t, "total_time > 2"), Flap: Flap{Changes: 3, Within: 5 * time.Minute, Calm: 3 * time.Minute}, Forget: 6 * time.Minute},
+	)
+	together := set(t, specs)
+	var alone []*Set
+	for _, spec := range specs {
+		alone = append(alone, set(t, []Spec{spec}))
+	}
+	var got, want []Transition
+	r := rand.New(rand.NewPCG(8, 9))
+	at := noon
+	for range 20_000 {
+		at = at.Add(time.Duration(r.IntN(20)) * time.Second)
+		if r.IntN(300) == 0 {
+			at = at.Add(time.Duration(r.IntN(15)) * time.Minute)
+		}
+		if r.IntN(4) == 0 {
+			got = together.Tick(got, at)
+			for _, s := range alone {
+				want = s.Tick(want, at)
+			}
+			continue
+		}
+		p := pointAt(t, at, values{
+			"target": []string{"t1", "t2", "t3", "t4"}[r.IntN(4)], "isp": []string{"ct", "cu", "cm"}[r.IntN(3)], "available": r.IntN(3) > 0,
+			"http_code": 200 + 300*(r.IntN(4)/3), "total_time": []float64{1, 1.8, 3}[r.IntN(3)], "cert_days": float64(r.IntN(40)),
+		})
+		got = together.Observe(got, p, at)
+		for _, s := range alone {
+			want = s.Observe(want, p, at)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d transitions together, %d alone", len(got), len(want))
+	}
+	seen := map[Reason]int{}
+	for i := range got {
+		seen[got[i].Reason]++
+		if a, b := told(got[i]), told(want[i]); a != b {
+			t.Fatalf("transition %d is %s together, and %s alone", i, a, b)
+		}
+	}
+	for reason := range Full + 1 {
+		if seen[reason] == 0 && reason != Broken && reason != Mended {
+			t.Errorf("nothing is told for the reason %q", reason)
+		}
+	}
+}
+
+func told(t Transition) string {
+	return fmt.Sprint(t.Rule.Name, t.Values, t.From, t.To, t.Reason, t.Level, t.At, t.Fired, t.Value, t.Bad, t.Of, t.Count, t.Flapping)
 }
 
 // count is how many of the last n are want.
