@@ -181,6 +181,10 @@ func TestAnInstanceIsForgottenAfterLongSilence(t *testing.T) {
 	if n := len(tr.machine.Instances(noon.Add(62 * time.Minute))); n != 0 {
 		t.Errorf("there are %d instances", n)
 	}
+	tr.see(63*time.Minute, values{"target": "gone", "total_time": 1.0})
+	if list := tr.machine.Instances(noon.Add(63 * time.Minute)); len(list) != 1 || list[0].State != OK {
+		t.Errorf("when it comes back the instances are %+v", list)
+	}
 }
 
 func TestAnInstanceThatIsSilentIsStale(t *testing.T) {

@@ -57,6 +57,7 @@ func TestAQuorum(t *testing.T) {
 		{"silence of all never resolves", nil, []string{"ct=bbb...........", "cu=bbb", "cm=ggg"}, "00:00 pending, 01:00 firing"},
 		{"silence of one that was bad does not", nil, []string{"ct=bbb", "cu=bbbbbbbbbbbbb", "cm=ggggggggggggg"}, "00:00 pending, 01:00 firing"},
 		{"but the other's recovery does", nil, []string{"ct=bbb", "cu=bbbbbbbbbggg", "cm=gggggggggggg"}, "00:00 pending, 01:00 firing, 09:00 pending"},
+		{"too few with a vote do not resolve", nil, []string{"ct=bbb", "cu=bbbbbbggggg"}, "00:00 pending, 01:00 firing"},
 		{"a line that is not listed has no vote", nil, []string{"ct=bbbb", "xx=bbbb"}, "00:00 pending"},
 		{"any line has one where none is", func(q *QuorumSpec) { q.Of = nil }, []string{"ct=bbbb", "xx=bbbb"}, "00:00 pending, 01:00 firing"},
 		{"a line that is down itself has none", nil, []string{"ct=bbbb", "cu=xxxx"}, "00:00 pending"},

@@ -23,7 +23,7 @@ func (m *Machine) hear(out []Transition, in *instance, at int64) []Transition {
 
 // listen fires if nothing was heard of the instance for long enough since the last point, or since the start.
 func (m *Machine) listen(out []Transition, in *instance) []Transition {
-	if m.now-in.heard < m.rule.spec.Absent || in.state == Firing {
+	if m.now-in.heard < m.rule.spec.Absent {
 		return out
 	}
 	return m.move(out, in, Firing, 0, Silent, Transition{At: m.wall, Value: (m.now - in.heard).Seconds()})

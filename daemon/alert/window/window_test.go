@@ -274,6 +274,18 @@ func TestAWindowForgetsASumThatWasTooLarge(t *testing.T) {
 	}
 }
 
+func TestWhatASumLostToLargeValuesIsNotMissedForEver(t *testing.T) {
+	w := New(everything(10*time.Second, 0))
+	for i, v := range append([]float64{1e300, 1e200}, slices.Repeat([]float64{1}, 60)...) {
+		w.Add(int64(i)*1e9, []float64{v, v})
+	}
+	for i, v := range values(w) {
+		if a := w.shape.Aggregates[i]; a.Op == Sum && v != 10 || a.Op == Avg && v != 1 {
+			t.Errorf("%+v is %v", a, v)
+		}
+	}
+}
+
 func TestAWindowKeepsNoMoreSamplesThanItsLimit(t *testing.T) {
 	w := New(everything(time.Hour, 100))
 	for i := range int64(1000) {
