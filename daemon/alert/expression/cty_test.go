@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 
+	"github.com/vedette-monitor/vedette/daemon/soak"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -196,17 +197,14 @@ func agree(t *testing.T, seed1, seed2 uint64) (known, unknown int) {
 	return known, unknown
 }
 
-func TestConditionsMeanWhatTheyMeanToHCL(t *testing.T) {
-	n := uint64(6_000)
-	if testing.Short() {
-		n = 1_000
-	}
+func TestSoakConditionsMeanWhatTheyMeanToHCL(t *testing.T) {
+	n := soak.Rounds(3_000, 200_000)
 	known, unknown := 0, 0
 	for seed := range n {
-		k, u := agree(t, seed, 6)
+		k, u := agree(t, uint64(seed), 6)
 		known, unknown = known+k, unknown+u
 	}
-	if known < int(n) || unknown < int(n)/10 {
+	if known < n || unknown < n/10 {
 		t.Errorf("%d known and %d unknown values are too few to tell", known, unknown)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/soak"
 )
 
 // TestWhatIsNoSampleChangesNothing gives the same samples to two rules: the second also gets unknown ones, repeats, late ones and
@@ -94,8 +96,8 @@ func TestNothingResolvesWithoutGoodSamples(t *testing.T) {
 	}
 }
 
-// TestRulesOfASetDoNotDisturbEachOther gives points to rules that stand in one set, and to each of them alone: they tell the same.
-func TestRulesOfASetDoNotDisturbEachOther(t *testing.T) {
+// TestSoakRulesOfASetDoNotDisturbEachOther gives points to rules that stand in one set, and to each of them alone: they tell the same.
+func TestSoakRulesOfASetDoNotDisturbEachOther(t *testing.T) {
 	specs := append(four(t), slow(t),
 		Spec{Name: "silent", By: names("target"), Absent: 5 * time.Minute, Expect: []string{"t2", "t9", "t9"}, Forget: 20 * time.Minute},
 		Spec{Name: "all", When: parse(t, "total_time > 2"), Forget: 7 * time.Minute},
@@ -111,7 +113,7 @@ func TestRulesOfASetDoNotDisturbEachOther(t *testing.T) {
 	var got, want []Transition
 	r := rand.New(rand.NewPCG(8, 9))
 	at := noon
-	for range 20_000 {
+	for range soak.Rounds(6_000, 500_000) {
 		at = at.Add(time.Duration(r.IntN(20)) * time.Second)
 		if r.IntN(300) == 0 {
 			at = at.Add(time.Duration(r.IntN(15)) * time.Minute)
