@@ -177,7 +177,7 @@ func used(b *testing.B) time.Duration {
 func BenchmarkInstances(b *testing.B) {
 	const n = 100_000
 	all := four(b)
-	for i, name := range []string{"three of three", "quorum of one voter", "two levels", "window of five samples"} {
+	for i, name := range []string{"three of three", "quorum of three voters", "two levels", "window of five samples"} {
 		b.Run(name, func(b *testing.B) {
 			layout := expression.NewLayout(quality)
 			r, diags := Compile(layout, with(all[i], func(s *Spec) { s.Limit = n }))
@@ -185,10 +185,13 @@ func BenchmarkInstances(b *testing.B) {
 				b.Fatal(diags)
 			}
 			p := pointAt(b, noon, values{"target": "", "isp": "ct", "available": true, "http_code": 200, "total_time": 1.0, "cert_days": 60.0})
-			target := &p.Tags[0]
+			target, line := &p.Tags[0], &p.Tags[0]
 			for i := range p.Tags {
-				if string(p.Tags[i].Key) == "target" {
+				switch string(p.Tags[i].Key) {
+				case "target":
 					target = &p.Tags[i]
+				case "isp":
+					line = &p.Tags[i]
 				}
 			}
 			for b.Loop() {
@@ -199,6 +202,9 @@ func BenchmarkInstances(b *testing.B) {
 				s := NewSet(layout, m)
 				var out []Transition
 				for minute := range 5 {
+					if r.quorum != nil {
+						line.Value = lines[minute%3]
+					}
 					now := noon.Add(time.Duration(minute) * time.Minute)
 					p.Time = now.UnixNano()
 					for i := range n {
