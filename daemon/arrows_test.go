@@ -19,6 +19,9 @@ var floors = [][]string{
 	{"daemon/cli"},
 	{"daemon/app"},
 	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold", "daemon/vitals", "daemon/dashboard"},
+	{"daemon/alert/rule"},
+	{"daemon/alert/expression"},
+	{"daemon/alert/window"},
 	{"daemon/influx/embedded/influxdtest"},
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},
@@ -32,6 +35,10 @@ var floors = [][]string{
 var private = map[string][]string{
 	// The embedded server is wired by app, as every room is.
 	"daemon/influx/embedded": {"daemon/app"},
+	// The siblings of alert have nothing to do with its rules.
+	"daemon/alert/rule":       {"daemon/alert", "daemon/app"},
+	"daemon/alert/expression": {"daemon/alert", "daemon/alert/rule"},
+	"daemon/alert/window":     {"daemon/alert", "daemon/alert/rule", "daemon/alert/expression"},
 }
 
 type listed struct {

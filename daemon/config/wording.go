@@ -12,6 +12,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
+// DidYouMean suggests the choice that is a typing mistake away, as a sentence with a space before it. It is empty if none is.
+func DidYouMean(given string, choices []string) string { return didYouMean(given, choices) }
+
 // didYouMean suggests the choice that is a typing mistake away.
 func didYouMean(given string, choices []string) string {
 	best, distance := "", 3

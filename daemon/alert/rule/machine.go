@@ -1,0 +1,290 @@
+// Package rule is what a rule makes of points: a state machine for each instance, on a clock that it is given.
+//
+// A rule judges samples: the points that its where chooses. A sample is bad, good or unknown. An instance fires when enough of
+// its newest samples are bad, and for long enough; it resolves when enough are good. Everything is decided on samples:
+// no time that passes without one makes a rule fire or resolve, unless the rule is on silence itself. An unknown sample is
+// none: it moves nothing. Who is silent for much longer than usual has left a hole, over which nothing counts as lasting.
+//
+// Order and durations follow the times of the samples; silence, flapping and votes follow the clock. A sample that is not
+// newer than the newest of its stream is late and dropped, so that points which arrive again are not judged twice.
+//
+// The package keeps nothing on disk and tells nobody: it returns transitions.
+package rule
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/alert/expression"
+	"github.com/vedette-monitor/vedette/daemon/alert/window"
+)
+
+// aheadAllowed is how far a point's time may be ahead of the clock.
+const aheadAllowed = time.Minute
+
+// Machine is a rule's instances. A Set gives it points and the time; what it has is read between these calls.
+type Machine struct {
+	rule      *Rule
+	instances []*instance
+	stats     Stats
+	start     time.Time
+	// now is the clock since the start, and wall the same as a time.
+	now  time.Duration
+	wall time.Time
+	full bool
+	// whereUnknown counts the points in a row for which where is unknown.
+	whereUnknown int
+
+	// keys finds the instances, in the set in which the machine has this number.
+	keys   *keyring
+	number int
+
+	sample, aggregates []float64
+}
+
+// Stats counts what became of points.
+type Stats struct {
+	// Samples were judged, and Unknown of them without a verdict. WhereUnknown are points of which where could not tell whether they
+	// are samples.
+	Samples, Unknown, WhereUnknown uint64
+	// Late came after a newer one of its stream, and Skew were ahead of the clock. Refused would have been instances above
+	// the limit.
+	Late, Skew, Refused uint64
+}
+
+// NewMachine makes a machine without instances, but for those that are expected. now is the time from when on silence counts.
+func NewMachine(r *Rule, now time.Time) *Machine {
+	m := &Machine{
+		rule: r, start: now, wall: now,
+		sample: make([]float64, r.shape.Columns), aggregates: make([]float64, len(r.shape.Aggregates)),
+	}
+	for _, value := range slices.Compact(slices.Sorted(slices.Values(r.spec.Expect))) {
+		m.add(value).expected = true
+	}
+	return m
+}
+
+// Stats returns what was counted.
+func (m *Machine) Stats() Stats { return m.stats }
+
+func (m *Machine) clock(now time.Time) {
+	m.now, m.wall = now.Sub(m.start), now
+}
+
+func (m *Machine) add(key string) *instance {
+	in := &instance{key: key, seen: m.now, heard: m.now, born: m.now}
+	in.init(m.rule)
+	if m.rule.aggregates != nil {
+		in.window = &windowed{Window: window.New(&m.rule.shape)}
+		in.window.pace.SetUsual(m.rule.spec.Interval)
+	}
+	m.instances = append(m.instances, in)
+	return in
+}
+
+// observe takes a point, as a row of the layout that the rule was compiled on, and appends what follows from it to out.
+func (m *Machine) observe(out []Transition, row *expression.Row, at int64, update bool, now time.Time) []Transition {
+	r := m.rule
+	if update != r.spec.Updates {
+		return out
+	}
+	if r.where != nil {
+		var passes bool
+		if out, passes = m.passes(out, row, now); !passes {
+			return out
+		}
+	}
+	m.clock(now)
+	if at-m.wall.UnixNano() > int64(aheadAllowed) {
+		at = m.wall.UnixNano()
+		m.stats.Skew++
+	}
+	in, out := m.instance(out, row)
+	if in == nil {
+		return out
+	}
+	switch {
+	case r.spec.Absent > 0:
+		return m.hear(out, in, at)
+	case r.quorum != nil:
+		return m.vote(out, in, row, at)
+	case r.spec.Event:
+		return m.event(out, in, row, at)
+	}
+	return m.judge(out, in, row, at)
+}
+
+func (m *Machine) passes(out []Transition, row *expression.Row, now time.Time) ([]Transition, bool) {
+	t := m.rule.where.Evaluate(row)
+	if t == expression.Unknown {
+		m.stats.WhereUnknown++
+		if m.whereUnknown++; m.whereUnknown == unknownsAreBroken {
+			out = append(out, Transition{Rule: m.rule, Reason: Broken, At: now})
+		}
+		return out, false
+	}
+	if m.whereUnknown >= unknownsAreBroken {
+		out = append(out, Transition{Rule: m.rule, Reason: Mended, At: now})
+	}
+	m.whereUnknown = 0
+	return out, t == expression.True
+}
+
+// instance finds the instance of a row, or makes it. It is nil if there are too many.
+func (m *Machine) instance(out []Transition, row *expression.Row) (*instance, []Transition) {
+	if in := m.keys.find(m.number, row); in != nil {
+		return in, out
+	}
+	if len(m.instances) >= m.rule.spec.Limit {
+		m.stats.Refused++
+		if !m.full {
+			m.full = true
+			out = append(out, Transition{Rule: m.rule, Reason: Full, At: m.wall, Count: len(m.instances)})
+		}
+		return nil, out
+	}
+	in := m.add(string(m.keys.key))
+	m.keys.add(m.number, in)
+	return in, out
+}
+
+// late reports whether a sample of a stream comes after a newer one.
+func (m *Machine) late(s *stream, at int64) bool {
+	if s.any && at <= s.newest {
+		m.stats.Late++
+		return true
+	}
+	return false
+}
+
+// judge takes a sample of an instance whose only stream is its own.
+func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at int64) []Transition {
+	r := m.rule
+	if m.late(&in.stream, at) {
+		return out
+	}
+	covered := true
+	if w := in.window; w != nil {
+		r.aggregates.Sample(m.sample, row)
+		taken, due := w.take(r, m.sample, at)
+		if !taken {
+			m.stats.Late++
+			return out
+		}
+		in.seen = m.now
+		if !due {
+			return out
+		}
+		w.Aggregates(m.aggregates)
+		row.Aggregates = m.aggregates
+		covered = w.Covered()
+	}
+	in.seen = m.now
+	m.stats.Samples++
+	v, ok := r.judge(row, covered)
+	if out, ok = m.known(out, in, &in.stream, ok); !ok {
+		return out
+	}
+	in.heard = m.now
+	in.take(r, &v, at)
+	return m.follow(out, in, row, at)
+}
+
+// known notes whether a sample of a stream has a verdict.
+func (m *Machine) known(out []Transition, in *instance, s *stream, ok bool) ([]Transition, bool) {
+	if !ok {
+		m.stats.Unknown++
+		if s.unknowns < unknownsAreBroken {
+			if s.unknowns++; s.unknowns == unknownsAreBroken {
+				out = append(out, m.mark(in, Broken))
+			}
+		}
+		return out, false
+	}
+	if s.unknowns == unknownsAreBroken {
+		out = append(out, m.mark(in, Mended))
+	}
+	s.unknowns = 0
+	return out, true
+}
+
+// follow makes the instance what its stream is.
+func (m *Machine) follow(out []Transition, in *instance, row *expression.Row, at int64) []Transition {
+	to, reason := OK, Good
+	switch {
+	case in.tripped != notTripped:
+		to, reason = Firing, Bad
+	case in.pending():
+		to, reason = Pending, Bad
+	}
+	if to == in.state && (to != Firing || in.tripped <= in.level) {
+		return out
+	}
+	return m.move(out, in, to, in.tripped, reason, Transition{
+		At: time.Unix(0, at), Value: m.rule.aboutOf(row, in.tripped), Bad: in.bad(), Of: m.rule.fire.Of,
+	})
+}
+
+// tick appends what follows from the clock alone.
+func (m *Machine) tick(out []Transition, now time.Time) []Transition {
+	m.clock(now)
+	before := len(out)
+	m.instances = slices.DeleteFunc(m.instances, func(in *instance) bool {
+		out = m.wait(out, in)
+		if in.expected || m.now-in.seen < m.rule.spec.Forget {
+			return false
+		}
+		if in.state != OK {
+			t := m.mark(in, Forgotten)
+			t.To = OK
+			out = append(out, t)
+		}
+		m.keys.remove(m.number, in.key)
+		return true
+	})
+	m.full = m.full && len(m.instances) >= m.rule.spec.Limit
+	slices.SortStableFunc(out[before:], func(a, b Transition) int { return slices.Compare(a.Values, b.Values) })
+	return out
+}
+
+// wait appends what follows for an instance from the clock alone.
+func (m *Machine) wait(out []Transition, in *instance) []Transition {
+	switch {
+	case m.rule.spec.Absent > 0:
+		out = m.listen(out, in)
+	case m.rule.quorum != nil:
+		out = m.count(out, in, nil, m.wall.UnixNano())
+	case m.rule.spec.Event:
+		out = m.unfold(out, in)
+	}
+	return m.calm(out, in)
+}
+
+// Status is what an instance is now.
+type Status struct {
+	Values []string
+	State  State
+	Level  int
+	// Fired is when it began to fire, or zero.
+	Fired time.Time
+	// Heard is when the last sample with a verdict came, and Stale that none came for three times as long as usual.
+	Heard           time.Time
+	Stale, Flapping bool
+	Bad, Of         int
+}
+
+// Instances lists the instances in the order of their values.
+func (m *Machine) Instances(now time.Time) []Status {
+	m.clock(now)
+	list := make([]Status, 0, len(m.instances))
+	for _, in := range slices.SortedFunc(slices.Values(m.instances), func(a, b *instance) int { return strings.Compare(a.key, b.key) }) {
+		t := m.mark(in, Bad)
+		s := Status{Values: t.Values, State: in.state, Level: t.Level, Fired: t.Fired, Flapping: t.Flapping, Bad: t.Bad, Of: t.Of}
+		s.Heard = m.start.Add(in.heard)
+		usual := in.pace.Usual()
+		s.Stale = usual > 0 && m.now-in.heard > 3*usual
+		list = append(list, s)
+	}
+	return list
+}
