@@ -143,6 +143,9 @@ func TestSoakEveryCommandIsStoredWhateverIsKilled(t *testing.T) {
 		t.Errorf("missing: %q", missing[:min(len(missing), 20)])
 	}
 	t.Logf("%d commands, killed: %v", total, killed)
+	if out, err := h.vedette("audit", "verify", "--key", h.root+"/data/audit/first.key"); err != nil || !strings.HasPrefix(string(out), "Whole") {
+		t.Errorf("after all this the chain is %s, %v", out, err)
+	}
 }
 
 func TestAShellAroundTheHookIsToldAndWhatItRunsIsRecorded(t *testing.T) {
