@@ -16,11 +16,12 @@ const (
 	headBytes   = 16
 	outboxBytes = 8 << 20
 	// linger is how long a point waits for others to share its batch while one is under way, and gather how long while
-	// none is. A batch that is not full goes no sooner than pace after the one before. So a quiet plugin's points go at once,
-	// and a busy one's in few messages, although each is acknowledged in no time: one costs as much as ten points.
+	// none is; that becomes pace where the batch before went less than steady ago. So a quiet plugin's points go at once, and a
+	// busy one's in few messages, although each is acknowledged in no time: one wakes a handful of goroutines on either side.
 	linger = 100 * time.Millisecond
 	gather = 2 * time.Millisecond
 	pace   = 25 * time.Millisecond
+	steady = 100 * time.Millisecond
 )
 
 // outbox gathers points into batches. It holds a bounded number of bytes: when it is full, put waits, and that is how
@@ -117,8 +118,8 @@ func (o *outbox) signal() {
 	}
 }
 
-// take returns a batch that is due: one that is full, or one whose oldest point has lingered for so long, and that keeps the
-// pace unless nothing lingers at all. If none is due it returns how long that is still, or 0 if there is nothing at all.
+// take returns a batch that is due: one that is full, or one whose oldest point has lingered for so long, or for the pace of a
+// steady stream, unless that is 0. If none is due it returns how long that point still lingers, or 0 if there is nothing at all.
 func (o *outbox) take(linger time.Duration) (b batch, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,8 +130,10 @@ func (o *outbox) take(linger time.Duration) (b batch, wait time.Duration) {
 	case o.current.points == 0:
 		return batch{}, 0
 	default:
-		now := time.Now()
-		if wait := max(linger-now.Sub(o.since), pace-now.Sub(o.last)); linger > 0 && wait > 0 && o.hurried == 0 {
+		if linger > 0 && o.since.Sub(o.last) < steady {
+			linger = max(linger, pace)
+		}
+		if wait := linger - time.Since(o.since); wait > 0 && o.hurried == 0 {
 			return batch{}, wait
 		}
 		b = o.current
