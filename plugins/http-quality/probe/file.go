@@ -149,11 +149,6 @@ func (t *Target) files() (f files) {
 	}
 }
 
-// any tells whether there is a file whose content goes into requests.
-func (f *files) any() bool {
-	return f.body != nil || f.password != nil || f.token != nil || f.proxyPassword != nil
-}
-
 // certificate is the client's certificate and key, in PEM.
 type certificate struct {
 	cert, key file
