@@ -41,5 +41,28 @@ func TestAQuietPluginsPointsGoAtOnceAndABusyOnesInFewMessages(t *testing.T) {
 		if n, _ := sent(linger); n != batchPoints {
 			t.Errorf("%d points of a full batch went at once", n)
 		}
+		// In a steady stream points wait a little longer, although each batch is acknowledged at once.
+		for range 2 {
+			time.Sleep(steady / 2)
+			emitted(o, 4)
+			time.Sleep(gather)
+			if n, wait := sent(gather); n != 0 || wait != pace-gather {
+				t.Errorf("%d points of a steady stream went after %v, the others wait %v", n, gather, wait)
+			}
+			time.Sleep(pace - gather)
+			if n, _ := sent(gather); n != 4 {
+				t.Errorf("%d points of a steady stream went after %v", n, pace)
+			}
+		}
+		emitted(o, 1)
+		if n, _ := sent(0); n != 1 {
+			t.Errorf("%d points went when nothing lingers", n)
+		}
+		time.Sleep(steady)
+		emitted(o, 1)
+		time.Sleep(gather)
+		if n, _ := sent(gather); n != 1 {
+			t.Errorf("%d points of a quiet plugin went after %v", n, gather)
+		}
 	})
 }

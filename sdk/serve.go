@@ -164,6 +164,8 @@ func (s *service) Configure(_ context.Context, req *wire.ConfigureRequest) (*wir
 		if err != nil {
 			return &wire.ConfigureResponse{Problems: problemsOf(err)}, nil
 		}
+		// It may be megabytes, and nobody reads it again.
+		req.Config = nil
 		s.collector, _ = built.(Collector)
 		s.streamer, _ = built.(Streamer)
 	}

@@ -74,10 +74,11 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// memory: what 10,000 targets take, when all have been probed.
+// memory: what 10,000 targets take once all have been probed and the interval after that is over; and the most that they ever
+// took, which is while the configuration is read.
 func (b *bench) memory(ctx context.Context) error {
 	const targets, interval = 10_000, 30 * time.Second
-	peak := map[string]float64{}
+	resident, peak := map[string]float64{}, map[string]float64{}
 	for _, name := range contestants[:2] {
 		err := func() error {
 			before := b.site.requests()
@@ -90,19 +91,23 @@ func (b *bench) memory(ctx context.Context) error {
 				time.Sleep(100 * time.Millisecond)
 				return b.site.requests()-before >= targets
 			})
-			peak[name] = float64(process.Peak(r.measured())) / (1 << 20)
+			if err == nil {
+				err = wait(ctx, interval)
+			}
+			const mib = 1 << 20
+			resident[name], peak[name] = float64(process.Resident(r.measured()))/mib, float64(process.Peak(r.measured()))/mib
 			return err
 		}()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	t := report.NewTable("10,000 TARGETS", "peak RSS MB")
+	t := report.NewTable("10,000 TARGETS", "RSS MB", "peak MB")
 	for _, name := range contestants[:2] {
-		t.Row(name, "%.0f", peak[name])
+		t.Row(name, "%.1f", resident[name], "%.1f", peak[name])
 	}
 	t.Print()
-	report.Promise("peak RSS with 10,000 targets, × Telegraf", peak[contestants[0]]/peak[contestants[1]], report.AtMost, 0.25)
+	report.Promise("RSS with 10,000 targets, × Telegraf", resident[contestants[0]]/resident[contestants[1]], report.AtMost, 0.25)
 	return nil
 }
 
@@ -120,8 +125,15 @@ func (b *bench) punctuality(ctx context.Context) error {
 			if hanging > 0 {
 				row += ", a tenth hangs"
 			}
-			t.Row(row, "%.2f", gaps.At(0.5), "%.2f", gaps.At(0.99), "%.0f", done)
+			if len(gaps) == 0 {
+				t.Row(row, "%s", "no gaps", "%s", "no gaps", "%.0f", done)
+			} else {
+				t.Row(row, "%.2f", gaps.At(0.5), "%.2f", gaps.At(0.99), "%.0f", done)
+			}
 			if name == contestants[0] {
+				if len(gaps) == 0 {
+					return fmt.Errorf("%s: no target was probed three times", name)
+				}
 				defer report.Promise(row+": |gap − interval| p99, ms", gaps.At(0.99), report.AtMost, 5)
 				defer report.Promise(row+": probes done, %", done, report.AtLeast, 99)
 			}
@@ -149,7 +161,8 @@ func (a *arrivals) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 }
 
 // gaps are those between the probes of the targets that answer, in milliseconds off the interval, and the share in percent of
-// the probes that were done of those due.
+// the probes that were done of those due. Who probes no target three times has no gaps: as Telegraf, when of the 20 addresses of
+// a block two hang for 5 s each, so that a round takes 10 s.
 func (b *bench) gaps(ctx context.Context, start starter, targets, hanging int, interval time.Duration) (gaps report.Quantiles, done float64, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -189,18 +202,15 @@ func (b *bench) gaps(ctx context.Context, start starter, targets, hanging int, i
 	count, due := 0, 0.0
 	for i, u := range all {
 		at := a.at[fmt.Sprint(i)]
-		if u[len("http://"+l.Addr().String()):][1] == 'h' || len(at) < 3 {
+		if u[len("http://"+l.Addr().String()):][1] == 'h' {
 			continue
 		}
 		// The first two may be a start's and the splay's.
 		for i := 2; i < len(at); i++ {
 			gaps = append(gaps, (at[i].Sub(at[i-1])-interval).Abs().Seconds()*1e3)
 		}
-		count += len(at) - 1
+		count += max(0, len(at)-1)
 		due += 11
-	}
-	if len(gaps) == 0 {
-		return nil, 0, fmt.Errorf("no target was probed three times")
 	}
 	return gaps, min(100, 100*float64(count)/due), nil
 }

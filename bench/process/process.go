@@ -71,13 +71,18 @@ func CPU(pid int) time.Duration {
 func (p *Process) Peak() int64 { return Peak(p.PID()) }
 
 // Peak is the same of any process.
-func Peak(pid int) int64 {
+func Peak(pid int) int64 { return memory(pid, "VmHWM:") }
+
+// Resident is the resident memory of a process at present, in bytes.
+func Resident(pid int) int64 { return memory(pid, "VmRSS:") }
+
+func memory(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kib << 10
 		}

@@ -182,7 +182,7 @@ func (t *trial) make(b block) ([]*target, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return c.targets(c.Name, c.URL, pools{})
+	return c.targets(c.Name, c.URL, newShared(0))
 }
 
 // unknown says that there is no such target. What may be an address is not repeated, for it may hold a password.

@@ -31,7 +31,7 @@ func (c *config) Validate() error {
 		}
 		taken[key] = true
 	}
-	series, names, known := map[string]bool{}, map[string]bool{}, pools{}
+	series, names, known := map[string]bool{}, map[string]bool{}, newShared(0)
 	for i := range c.Targets {
 		block := &c.Targets[i]
 		targets, err := block.targets(block.Name, block.URL, known)

@@ -97,13 +97,17 @@ func TestAValidTargetHasItsTags(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	targets, err := c.targets(c.Name, c.URL, pools{})
+	targets, err := c.targets(c.Name, c.URL, newShared(0))
 	if err != nil || len(targets) != 1 {
 		t.Fatal(targets, err)
 	}
 	want := [][2]string{{"target", "shop"}, {"app", "web"}, {"url", "https://shop.example.com/"}, {"method", "GET"}, {"family", "6"},
 		{"area", "north"}, {"line", "ct"}}
-	if !slices.Equal(targets[0].tags, want) {
-		t.Errorf("tags are %v, want %v", targets[0].tags, want)
+	var tags [][2]string
+	for name, value := range targets[0].tags {
+		tags = append(tags, [2]string{name, value})
+	}
+	if !slices.Equal(tags, want) {
+		t.Errorf("tags are %v, want %v", tags, want)
 	}
 }

@@ -77,7 +77,7 @@ func (l *list) take(found []discovery.Target) {
 	defer l.mu.Unlock()
 	before := l.targets
 	l.targets, l.order, l.unfit = make(map[string][]*target, len(found)), nil, nil
-	known := pools{}
+	known := newShared(l.interval)
 	for _, f := range found {
 		key := keyOf(f)
 		if _, twice := l.targets[key]; twice {
@@ -105,7 +105,7 @@ const maxLabels = 30
 
 // targetsOf makes a target of what a list says. The list is text from elsewhere: what it says wrong costs that target alone, and
 // is told.
-func (l *list) targetsOf(f discovery.Target, known pools) ([]*target, error) {
+func (l *list) targetsOf(f discovery.Target, known *shared) ([]*target, error) {
 	c := l.template
 	c.Labels = maps.Clone(l.template.Labels)
 	if c.Labels == nil {
@@ -142,11 +142,8 @@ func (l *list) targetsOf(f discovery.Target, known pools) ([]*target, error) {
 		return refuse(err)
 	}
 	for _, t := range made {
-		if err := sdk.CheckTag(t.name()); err != nil {
+		if err := sdk.CheckTag(t.name); err != nil {
 			return refuse(fmt.Errorf("its name %w", err))
-		}
-		if t.interval == 0 {
-			t.interval = l.interval
 		}
 	}
 	return made, nil
@@ -160,7 +157,7 @@ func (l *list) arrange(add func(*target) bool) {
 	for _, key := range l.order {
 		for _, t := range l.targets[key] {
 			if !add(t) {
-				l.doubles = append(l.doubles, fmt.Errorf("target %s: there is one with the same tags, whose points it would replace; give it another label", t.name()))
+				l.doubles = append(l.doubles, fmt.Errorf("target %s: there is one with the same tags, whose points it would replace; give it another label", t.name))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,7 +24,7 @@ func probeOnce(t *testing.T, c targetConfig) ([]*target, []probe.Result) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	targets, err := c.targets(c.Name, c.URL, pools{})
+	targets, err := c.targets(c.Name, c.URL, newShared(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestBothFamiliesAreProbedByThemselves(t *testing.T) {
 		t.Fatalf("%d targets: %+v", len(targets), results)
 	}
 	for i, want := range []string{"4", "6"} {
-		if tags := fmt.Sprint(targets[i].tags); !strings.Contains(tags, "[family "+want+"]") {
+		if tags := fmt.Sprint(maps.Collect(targets[i].tags)); !strings.Contains(tags, "family:"+want) {
 			t.Errorf("tags are %s", tags)
 		}
 	}

@@ -112,8 +112,8 @@ func pick(from []sdk.FieldSchema, names ...string) []sdk.FieldSchema {
 // point makes the point of a probe.
 func (t *target) point(r *probe.Result) *sdk.Point {
 	p := sdk.NewPoint(measurement.Name).At(r.Start)
-	for _, tag := range t.tags {
-		p.Tag(tag[0], tag[1])
+	for name, value := range t.tags {
+		p.Tag(name, value)
 	}
 	up := int64(0)
 	if r.Outcome == probe.OutcomeOK {
@@ -149,8 +149,8 @@ func (t *target) hopPoints(r *probe.Result) []*sdk.Point {
 	for i := range r.Hops {
 		h := &r.Hops[i]
 		p := sdk.NewPoint(hopMeasurement.Name).At(r.Start)
-		for _, tag := range t.tags {
-			p.Tag(tag[0], tag[1])
+		for name, value := range t.tags {
+			p.Tag(name, value)
 		}
 		p.Tag("hop", strconv.Itoa(i+1))
 		p.Int("http_code", int64(h.Status)).Int("size_download", h.BodySize).Int("header_size", h.HeaderSize)

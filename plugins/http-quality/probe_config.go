@@ -91,7 +91,7 @@ func (c *probeConfig) check(address string) []error {
 		}
 	}
 	for _, family := range c.families() {
-		if _, err := c.prober(address, family, pools{}); err != nil {
+		if _, err := c.prober(address, family, newShared(0)); err != nil {
 			found = append(found, err)
 			break // most of it would be said again of the other family
 		}
@@ -109,35 +109,61 @@ func (c *probeConfig) families() []probe.Family {
 
 // targets are what is probed at an address, by a configuration that is valid: one, or one for each family. A target without a
 // name has that of its address.
-func (c *probeConfig) targets(name, address string, known pools) ([]*target, error) {
+func (c *probeConfig) targets(name, address string, known *shared) ([]*target, error) {
 	var all []*target
 	for _, family := range c.families() {
 		prober, err := c.prober(address, family, known)
 		if err != nil {
 			return nil, err
 		}
-		t := &target{prober: prober, matches: c.Expect.ofBody(), hops: c.Hops,
-			interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
+		m, err := c.manner(family, known)
+		if err != nil {
+			return nil, err
+		}
 		if name == "" {
 			name = prober.URL()
 		}
-		t.tags = [][2]string{{"target", name}, {"app", c.App}, {"url", prober.URL()}, {"method", c.Method}}
-		if family != probe.AnyFamily {
-			t.tags = append(t.tags, [2]string{"family", strconv.Itoa(int(family))})
-		}
-		for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
-			t.tags = append(t.tags, [2]string{name, c.Labels[name]})
-		}
-		all = append(all, t)
+		all = append(all, &target{manner: m, prober: prober, name: name})
 	}
 	return all, nil
 }
 
+func (c *probeConfig) manner(family probe.Family, known *shared) (*manner, error) {
+	key, err := c.key(family)
+	if err != nil {
+		return nil, err
+	}
+	if m := known.manners[key]; m != nil {
+		return m, nil
+	}
+	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), hops: c.Hops,
+		interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
+	if m.interval == 0 {
+		m.interval = known.interval
+	}
+	if family != probe.AnyFamily {
+		m.tags = append(m.tags, [2]string{"family", strconv.Itoa(int(family))})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		m.tags = append(m.tags, [2]string{name, c.Labels[name]})
+	}
+	known.manners[key] = m
+	return m, nil
+}
+
 // prober checks all that makes a probe. Its errors name the attribute within the block.
-func (c *probeConfig) prober(address string, family probe.Family, known pools) (*probe.Prober, error) {
+func (c *probeConfig) prober(address string, family probe.Family, known *shared) (*probe.Prober, error) {
 	var wrong []error
+	u := parseAddress("url", address, "https://shop.example.com/", &wrong)
+	key, err := c.request().key(family)
+	if err != nil {
+		return nil, err
+	}
+	if like := known.probers[key]; like != nil && u != nil {
+		return attributed(like.Another(u))
+	}
 	t := probe.Target{
-		URL:                parseAddress("url", address, "https://shop.example.com/", &wrong),
+		URL:                u,
 		Method:             c.Method,
 		Header:             fields(c.Headers),
 		UserAgent:          probe.DefaultUserAgent + "/" + version,
@@ -160,7 +186,7 @@ func (c *probeConfig) prober(address string, family probe.Family, known pools) (
 		Resolver:           dnsServer(c.DNSServer, &wrong),
 		Line:               probe.Line{Source: ip("source_address", c.SourceAddress, &wrong), Interface: c.Interface, Mark: uint32(c.Mark)},
 		ProxyPasswordFile:  string(c.ProxyPasswordFile),
-		RootCAs:            known.of(c.CAFile, &wrong),
+		RootCAs:            known.pools.of(c.CAFile, &wrong),
 		ServerName:         c.ServerName,
 		InsecureSkipVerify: c.InsecureSkipVerify,
 		MinTLS:             tlsVersions[c.MinTLSVersion],
@@ -178,7 +204,15 @@ func (c *probeConfig) prober(address string, family probe.Family, known pools) (
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
-	prober, err := probe.New(t)
+	prober, err := attributed(probe.New(t))
+	if err == nil {
+		known.probers[key] = prober
+	}
+	return prober, err
+}
+
+// attributed names the attribute that the probe engine complains of.
+func attributed(prober *probe.Prober, err error) (*probe.Prober, error) {
 	if errors.Is(err, probe.ErrURL) {
 		return nil, at(err, "url")
 	}

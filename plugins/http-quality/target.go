@@ -1,30 +1,37 @@
 package main
 
 import (
-	"strings"
-	"time"
+	"crypto/sha256"
+	"io"
 
 	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
 )
 
-// target is what is probed, with the tags of its points.
+// target is what is probed. There may be very many, so it holds little of its own.
 type target struct {
+	*manner
 	prober *probe.Prober
-	tags   [][2]string
-	// matches says that the target expects something of the body, and hops that it wants a point for each.
-	matches, hops bool
-
-	interval, timeout, retryDelay time.Duration
-	retries                       int
+	name   string
+	by     *watch // nil in a command
 }
 
-func (t *target) name() string { return t.tags[0][1] }
-
-// key tells the series of a target from those of others.
-func (t *target) key() string {
-	var b strings.Builder
-	for _, tag := range t.tags {
-		b.WriteString(tag[0] + "\x00" + tag[1] + "\x00")
+// tags are those of its points.
+func (t *target) tags(yield func(name, value string) bool) {
+	if !yield("target", t.name) || !yield("app", t.app) || !yield("url", t.prober.URL()) {
+		return
 	}
-	return b.String()
+	for _, tag := range t.manner.tags {
+		if !yield(tag[0], tag[1]) {
+			return
+		}
+	}
+}
+
+// key tells the series of a target from those of others: it stands for the tags, and is shorter.
+func (t *target) key() string {
+	hash := sha256.New()
+	for name, value := range t.tags {
+		_, _ = io.WriteString(hash, name+"\x00"+value+"\x00")
+	}
+	return string(hash.Sum(nil)[:16])
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,15 +21,15 @@ type watch struct {
 	vantage  *vantage.Check // nil without a block self_check
 	own      []*target      // of the blocks of the configuration
 	lists    []*list
+	out      sdk.Emitter // set by Stream
 
-	mu sync.Mutex
-	// probed are the targets in the schedule, by their keys.
-	probed map[string]*target
+	mu     sync.Mutex
+	probed []*target // those in the schedule
 }
 
 func newWatch(c config, env sdk.Env) (*watch, error) {
 	w := &watch{env: env, schedule: schedule.New(c.Concurrency, env.Logger)}
-	known := pools{}
+	known := newShared(env.Interval)
 	var patient []string
 	for i := range c.Targets {
 		block := &c.Targets[i]
@@ -37,9 +38,6 @@ func newWatch(c config, env sdk.Env) (*watch, error) {
 			return nil, fmt.Errorf("target %q: %w", block.Name, err)
 		}
 		for _, t := range targets {
-			if t.interval == 0 {
-				t.interval = env.Interval
-			}
 			if t.timeout > t.interval {
 				patient = append(patient, block.Name)
 			}
@@ -74,9 +72,12 @@ func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
 	if w.vantage != nil {
 		beside.Go(func() { w.vantage.Run(ctx) })
 	}
-	w.arrange(out)
+	w.out = out
+	w.arrange()
+	// Reading the configuration of thousands of targets took many times what is kept of it.
+	debug.FreeOSMemory()
 	for _, l := range w.lists {
-		beside.Go(func() { l.follow(ctx, out, func() { w.arrange(out) }) })
+		beside.Go(func() { l.follow(ctx, out, w.arrange) })
 	}
 	w.schedule.Run(ctx)
 	return nil
@@ -84,20 +85,23 @@ func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
 
 // arrange puts into the schedule what is to be probed now. Of two targets whose points would replace each other's only the first
 // is probed: those of the configuration come before those of lists, and lists are in the order of their blocks.
-func (w *watch) arrange(out sdk.Emitter) {
+func (w *watch) arrange() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.probed
-	w.probed = make(map[string]*target, len(before))
+	before, taken := w.probed, map[string]*target{}
+	w.probed = nil
 	var tasks []schedule.Task
 	add := func(t *target) bool {
 		key := t.key()
-		if w.probed[key] != nil {
+		if taken[key] != nil {
 			return false
 		}
-		w.probed[key] = t
-		tasks = append(tasks, schedule.Task{Key: key, Name: t.name(), Interval: t.interval,
-			Run: func(ctx context.Context, due time.Time) { w.probe(ctx, t, due, out) }})
+		taken[key] = t
+		if t.by == nil {
+			t.by = w
+		}
+		w.probed = append(w.probed, t)
+		tasks = append(tasks, schedule.Task{Key: key, Name: t.name, Interval: t.interval, Run: t.probe})
 		return true
 	}
 	for _, t := range w.own {
@@ -107,8 +111,8 @@ func (w *watch) arrange(out sdk.Emitter) {
 		l.arrange(add)
 	}
 	w.schedule.Set(tasks)
-	for key, t := range before {
-		if w.probed[key] != t {
+	for _, t := range before {
+		if taken[t.key()] != t {
 			t.prober.Close()
 		}
 	}
@@ -122,7 +126,8 @@ func (w *watch) Ticks() sdk.Ticks {
 
 // probe probes a target, and again while it fails and retries are left that can end before the next start. Each try makes a
 // point of its own, the first with the time at which it was due.
-func (w *watch) probe(ctx context.Context, t *target, due time.Time, out sdk.Emitter) {
+func (t *target) probe(ctx context.Context, due time.Time) {
+	w := t.by
 	next := time.Now().Add(t.interval)
 	for attempt := 1; ; attempt++ {
 		result := t.prober.Run(ctx)
@@ -142,9 +147,9 @@ func (w *watch) probe(ctx context.Context, t *target, due time.Time, out sdk.Emi
 				p.Bool("vantage_ok", state == vantage.Well)
 			}
 		}
-		out.Emit(p)
+		w.out.Emit(p)
 		for _, hop := range t.hopPoints(&result) {
-			out.Emit(hop)
+			w.out.Emit(hop)
 		}
 		if result.Outcome == probe.OutcomeOK || attempt > t.retries || time.Until(next) < t.retryDelay+t.timeout {
 			return

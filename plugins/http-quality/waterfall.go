@@ -42,17 +42,17 @@ func (s screen) report(t *target, r *probe.Result) []byte {
 func title(t *target) string {
 	var name, host string
 	var more []string
-	for _, tag := range t.tags {
+	for tag, value := range t.tags {
 		switch {
-		case tag[1] == "" || tag[0] == "method":
-		case tag[0] == "target":
-			name = tag[1]
-		case tag[0] == "url":
-			if u, err := url.Parse(tag[1]); err == nil {
+		case value == "" || tag == "method":
+		case tag == "target":
+			name = value
+		case tag == "url":
+			if u, err := url.Parse(value); err == nil {
 				host = u.Hostname()
 			}
 		default:
-			more = append(more, tag[0]+" "+tag[1])
+			more = append(more, tag+" "+value)
 		}
 	}
 	if name == host && len(more) == 0 {

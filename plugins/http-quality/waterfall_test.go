@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +64,11 @@ func redirected() probe.Result {
 }
 
 func aTarget(tags ...[2]string) *target {
-	return &target{tags: append([][2]string{{"target", "shop.example.com"}, {"app", ""}, {"url", "http://shop.example.com/"}, {"method", "GET"}}, tags...)}
+	prober, err := probe.New(probe.Target{URL: &url.URL{Scheme: "http", Host: "shop.example.com", Path: "/"}})
+	if err != nil {
+		panic(err)
+	}
+	return &target{name: "shop.example.com", prober: prober, manner: &manner{tags: append([][2]string{{"method", "GET"}}, tags...)}}
 }
 
 func TestAReportShowsWhereTheTimeWent(t *testing.T) {
@@ -87,7 +92,7 @@ func TestAReportShowsWhereTheTimeWent(t *testing.T) {
 	hostile.URL = "http://shop.example.com/\x1b[2J\u202e\u009b31m"
 	hostile.Location, hostile.Status = "http://\x1b]0;owned\a/\r\nx\u2028", 302
 	evil := aTarget([2]string{"line", "ct\u009b31m"})
-	evil.tags[0][1] = "\x1b[31mshop\u202e"
+	evil.name = "\x1b[31mshop\u202e"
 	wide := screen{width: 80}
 	withBody := aTarget()
 	withBody.matches = true

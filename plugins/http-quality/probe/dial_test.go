@@ -109,7 +109,7 @@ func TestFamiliesRace(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			leavesNothing(t)
 			at := c.first(t)
-			r := &run{Prober: &Prober{}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
+			r := &run{Prober: &Prober{settings: &settings{}}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
 			conn, err := r.connect("", addrs, at.Port())
 			if c.outcome == OutcomeOK {
 				if err != nil || ip(conn.RemoteAddr()) != addrs[1] {
@@ -125,7 +125,7 @@ func TestFamiliesRace(t *testing.T) {
 		leavesNothing(t)
 		at := netip.MustParseAddrPort(unanswered(t))
 		answering := listen(t, fmt.Sprintf("[::1]:%d", at.Port()), drain)
-		r := &run{Prober: &Prober{}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
+		r := &run{Prober: &Prober{settings: &settings{}}, ctx: t.Context(), start: time.Now(), deadline: time.Now().Add(patience), phase: PhaseTCP}
 		began := time.Now()
 		conn, err := r.connect("", []netip.Addr{at.Addr(), answering.Addr()}, at.Port())
 		if took := time.Since(began); err != nil || ip(conn.RemoteAddr()) != answering.Addr() || took < attemptDelay || took > patience/2 {

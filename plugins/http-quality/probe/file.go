@@ -109,9 +109,9 @@ func (p *Prober) readSecrets() (s secrets, err error) {
 			return s, err
 		}
 		s.authorization = basic(t.User, password)
-	case t.URL.User != nil:
-		password, _ := t.URL.User.Password()
-		s.authorization = basic(t.URL.User.Username(), password)
+	case p.url.User != nil:
+		password, _ := p.url.User.Password()
+		s.authorization = basic(p.url.User.Username(), password)
 	}
 	if t.Proxy != nil && t.Proxy.User != nil {
 		s.proxyPassword, _ = t.Proxy.User.Password()
@@ -147,11 +147,6 @@ func (t *Target) files() (f files) {
 		token:         open("the bearer token", t.TokenFile, maxSecret),
 		proxyPassword: open("the password of the proxy", t.ProxyPasswordFile, maxSecret),
 	}
-}
-
-// any tells whether there is a file whose content goes into requests.
-func (f *files) any() bool {
-	return f.body != nil || f.password != nil || f.token != nil || f.proxyPassword != nil
 }
 
 // certificate is the client's certificate and key, in PEM.

@@ -339,7 +339,7 @@ func FuzzReadHTTP2(f *testing.F) {
 		const limit = 1000
 		c := newHTTP2(said{Reader: bytes.NewReader(input)}, &wire{})
 		c.begun, c.stream = true, 1
-		r := &run{Prober: &Prober{}, answer: answers.Get().(*answer), hopStart: time.Now()}
+		r := &run{Prober: &Prober{settings: &settings{}}, answer: answers.Get().(*answer), hopStart: time.Now()}
 		defer r.answer.release()
 		r.answer.reset(&Target{MaxBody: limit})
 		err := c.readAnswer(r, &request{method: method}, nil)

@@ -215,7 +215,7 @@ func TestAllSocketsGoOverTheLine(t *testing.T) {
 	line := Line{Source: netip.MustParseAddr("127.0.0.9"), Interface: "lo", Mark: 7}
 	life := newLifetime(t.Context(), patience, new(sockets))
 	defer life.release()
-	r := &run{Prober: &Prober{target: Target{Line: line}}, ctx: life, dialing: life, deadline: life.deadline}
+	r := &run{Prober: &Prober{settings: &settings{target: Target{Line: line}}}, ctx: life, dialing: life, deadline: life.deadline}
 	w, err := r.dial(r.ctx, at, time.Time{})
 	if err != nil {
 		t.Fatal(err)

@@ -31,11 +31,11 @@ func (r *run) follow(q *request) (*request, *Error) {
 		return fail("more than %d redirects: the next leads to %s", r.target.MaxRedirects, to)
 	}
 	method, body := redirected(r.hop.Status, q.method, q.body)
-	request, err := r.request(next, method, body, &r.secrets)
+	request, err := r.request(next, method, body, &r.secrets, r.first)
 	switch {
 	case err != nil:
 		return fail("redirect %d to %s: %v", r.hop.Status, to, err)
-	case r.target.SameHost && !r.atHome(request):
+	case r.target.SameHost && !request.atHome(r.first):
 		return fail("redirect %d to %s: it leads to another host, which the target does not allow", r.hop.Status, to)
 	case r.target.NoDowngrade && q.secure && !request.secure:
 		return fail("redirect %d to %s: it leads from https to http, which the target does not allow", r.hop.Status, to)

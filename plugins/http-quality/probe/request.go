@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// request is what one hop sends, and where to. It is immutable: the first hop's is shared by all probes of a target.
+// request is what one hop sends, and where to. It is immutable.
 type request struct {
 	url    *url.URL
 	clean  string // CleanURL of it
@@ -47,25 +47,26 @@ func (q *request) origin() origin { return origin{q.secure, q.to.host, q.to.port
 
 // firstRequest is that of the first hop. If that can not be made it returns one that is good for the record alone.
 func (r *run) firstRequest() (*request, *Error) {
-	if !r.files.any() {
-		r.secrets = r.static
-		return r.first, nil
-	}
 	s, err := r.readSecrets()
-	if err != nil {
-		return r.first, newError(OutcomeSend, PhaseDNS, err, "%v", err)
+	if err == nil {
+		var q *request
+		if q, err = r.request(r.url, r.target.Method, s.body, &s, nil); err == nil {
+			r.first, r.secrets = q, s
+			return q, nil
+		}
 	}
-	r.secrets = s
-	q, err := r.request(r.target.URL, r.target.Method, s.body, &s)
-	if err != nil {
-		return r.first, newError(OutcomeSend, PhaseDNS, err, "%v", err)
-	}
-	return q, nil
+	secure := strings.EqualFold(r.url.Scheme, "https")
+	return &request{clean: r.clean, method: r.target.Method, secure: secure}, newError(OutcomeSend, PhaseDNS, err, "%v", err)
 }
 
-// request makes the request of a hop to u.
-func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets) (*request, error) {
-	q := &request{url: u, clean: CleanURL(u), method: method, body: body}
+// request makes the request of a hop to u, after the first one, which is nil if this is it.
+func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets, first *request) (*request, error) {
+	q := &request{url: u, method: method, body: body}
+	if u == p.url {
+		q.clean = p.clean
+	} else {
+		q.clean = CleanURL(u)
+	}
 	switch {
 	case strings.EqualFold(u.Scheme, "http"):
 		q.to.port = 80
@@ -90,7 +91,7 @@ func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets) (*r
 	if q.to.addr.IsValid() {
 		q.serverName = q.to.addr.WithZone("").String()
 	}
-	if p.atHome(q) {
+	if q.atHome(first) {
 		if p.target.ServerName != "" {
 			q.serverName = p.target.ServerName
 		}
@@ -99,7 +100,7 @@ func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets) (*r
 		}
 	}
 	q.setPath(u)
-	p.setFields(q, s)
+	p.setFields(q, s, first)
 	q.wire = p.head(q, s)
 	q.headSize = len(q.wire)
 	if len(body) <= shortBody {
@@ -110,8 +111,8 @@ func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets) (*r
 	return q, nil
 }
 
-// atHome tells whether q goes to the target's own host.
-func (p *Prober) atHome(q *request) bool { return p.first == nil || p.first.to.host == q.to.host }
+// atHome tells whether q goes to the target's own host, that of the first request.
+func (q *request) atHome(first *request) bool { return first == nil || first.to.host == q.to.host }
 
 func (e *endpoint) setPort(u *url.URL) error {
 	if s := u.Port(); s != "" {
@@ -167,9 +168,9 @@ func (q *request) setPath(u *url.URL) {
 }
 
 // setFields makes the fields of the header, in curl's order.
-func (p *Prober) setFields(q *request, s *secrets) {
+func (p *Prober) setFields(q *request, s *secrets, first *request) {
 	t := &p.target
-	home := p.first == nil || p.first.origin() == q.origin() // the target's own origin
+	home := first == nil || first.origin() == q.origin() // the target's own origin
 	// A request that a redirect turned into a GET has lost its body, and what was said about it.
 	bodyLost := len(q.body) == 0 && len(s.body) > 0
 	var own []Field
@@ -177,7 +178,7 @@ func (p *Prober) setFields(q *request, s *secrets) {
 	for _, f := range t.Header {
 		name := strings.ToLower(f.Name)
 		switch {
-		case name == "host" && !p.atHome(q):
+		case name == "host" && !q.atHome(first):
 			continue
 		case (name == "authorization" || name == "cookie") && !home:
 			continue
@@ -196,7 +197,7 @@ func (p *Prober) setFields(q *request, s *secrets) {
 		}
 	}
 	add("Host", q.authority)
-	if user := q.url.User; user != nil && q.url != t.URL {
+	if user := q.url.User; user != nil && q.url != p.url {
 		password, _ := user.Password()
 		add("Authorization", basic(user.Username(), password))
 	} else if home && s.authorization != "" {

@@ -17,6 +17,7 @@ type run struct {
 	sockets  sockets
 	answer   *answer
 	secrets  secrets
+	first    *request // of the first hop
 
 	hops      int // begun so far, less one: the redirects followed
 	hop       Hop

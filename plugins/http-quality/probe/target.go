@@ -126,16 +126,22 @@ type Target struct {
 	Expect Expectation
 }
 
-// Prober probes one target. It may be run by several goroutines at once.
+// Prober probes one target. It may be run by several goroutines at once. There may be very many, so it holds little of its own;
+// what it sends is made anew for every probe.
 type Prober struct {
-	target      Target
-	first       *request
+	*settings
+	url   *url.URL
+	clean string // CleanURL of it
+	kept  keeper
+}
+
+// settings are what probers that differ in their addresses alone have in common.
+type settings struct {
+	target      Target // without a URL
 	proxy       *proxy
 	files       files
-	static      secrets // if no file says otherwise
 	certificate *certificate
 	verdicts    verdicts
-	kept        keeper
 }
 
 // New checks the target and prepares what its probes have in common. Nothing of t is referred to afterwards but the pool
@@ -148,26 +154,22 @@ func New(t Target) (*Prober, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	p := &Prober{target: t, files: t.files()}
+	s := &settings{target: t, files: t.files()}
+	s.target.URL = nil
 	if t.Proxy != nil {
 		proxy, err := newProxy(t.Proxy)
 		if err != nil {
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
-		p.proxy = proxy
+		s.proxy = proxy
 	}
-	var err error
-	if p.static, err = p.readSecrets(); err != nil {
+	p, err := s.prober(t.URL)
+	if err != nil {
 		return nil, err
 	}
-	first, err := p.request(p.target.URL, t.Method, p.static.body, &p.static)
-	if err != nil {
-		return nil, fmt.Errorf("%w %s: %w", ErrURL, CleanURL(t.URL), err)
-	}
-	p.first = first
 	if t.CertFile != "" {
-		p.certificate = newCertificate(t.CertFile, t.KeyFile)
-		if _, err := p.certificate.load(); err != nil {
+		s.certificate = newCertificate(t.CertFile, t.KeyFile)
+		if _, err := s.certificate.load(); err != nil {
 			return nil, err
 		}
 	}
@@ -180,10 +182,37 @@ func New(t Target) (*Prober, error) {
 	return p, nil
 }
 
-// own replaces what the target shares with its maker by copies, and what it leaves open by the defaults.
+// Another is a prober of another address whose target is the same in all else. Both share the memory that this takes, and the
+// verdicts on certificates.
+func (p *Prober) Another(u *url.URL) (*Prober, error) {
+	t := p.target
+	t.URL = u
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return p.settings.prober(u)
+}
+
+// prober is one of an address that is checked but for whether a request can be made of it.
+func (s *settings) prober(u *url.URL) (*Prober, error) {
+	own := *u
+	p := &Prober{settings: s, url: &own, clean: CleanURL(u)}
+	// Most addresses hold nothing that must not be seen: then one text serves for both.
+	if shared, err := url.Parse(p.clean); err == nil && *shared == own {
+		p.url = shared
+	}
+	known, err := p.readSecrets()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.request(p.url, s.target.Method, known.body, &known, nil); err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrURL, p.clean, err)
+	}
+	return p, nil
+}
+
+// own replaces what the target shares with its maker, but for its URL, by copies, and what it leaves open by the defaults.
 func (t *Target) own() {
-	u := *t.URL
-	t.URL = &u
 	if t.Proxy != nil {
 		proxy := *t.Proxy
 		t.Proxy = &proxy
@@ -220,4 +249,4 @@ func (t *Target) own() {
 func (p *Prober) Close() { p.kept.close() }
 
 // URL is the target's, fit for output: see CleanURL.
-func (p *Prober) URL() string { return p.first.clean }
+func (p *Prober) URL() string { return p.clean }

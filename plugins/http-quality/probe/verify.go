@@ -11,11 +11,11 @@ import (
 const (
 	// verdictAge is for how long a chain that was found valid is not verified again.
 	verdictAge = 10 * time.Minute
-	// maxVerdicts bounds how many chains a prober remembers: those of its target's servers, and of where it redirects to.
-	maxVerdicts = 16
+	// maxVerdicts bounds how many chains are remembered: those of all targets that are probed alike, and of where they redirect to.
+	maxVerdicts = 20_000
 )
 
-// verdicts remembers chains that were valid for a name, under the prober's one set of roots: verification is a third of the
+// verdicts remembers chains that were valid for a name, under the one set of roots that probers which share them have: verification is a third of the
 // processor time of a handshake, and the same chain comes each time. That the server has the certificate's key is proven in each
 // handshake all the same.
 type verdicts struct {

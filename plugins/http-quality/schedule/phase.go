@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Starts in a batch share what a wake-up costs, and disturb each other's measurements: batch is how many of them shall come
+// Starts in a batch share what a wake-up costs, and disturb each other's measurements: batch is how many of them may come
 // together on average, and longestQuantum bounds how long they are gathered where there are few.
 const (
-	batch          = 8
+	batch          = 25
 	longestQuantum = 100 * time.Millisecond
 )
 

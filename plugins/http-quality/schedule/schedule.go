@@ -3,7 +3,7 @@
 // A task starts at fixed moments of the wall clock: its phase within the interval comes from a hash of its name, so it is the
 // same after a restart, and on every machine. Who adds a task wants to see it run: where its first moment is far away it starts
 // once before that, soon. The moments do not drift, and the clock's steps are followed. Phases are whole
-// multiples of a quantum, so that about eight tasks start together: waking up for every one of them costs a multiple of the
+// multiples of a quantum, so that one or two dozen tasks start together where there are many: waking up for every one of them costs a multiple of the
 // processor's time.
 //
 // A run has a goroutine of its own, and only while it runs. So one that hangs delays no other, and a task never runs twice at
@@ -52,8 +52,7 @@ type Schedule struct {
 	changed chan struct{}
 
 	mu      sync.Mutex
-	entries map[string]*entry
-	due     heap
+	due     heap // all entries
 	waiting queue
 	stats   Stats
 	clock   clock
@@ -61,7 +60,7 @@ type Schedule struct {
 
 // New makes a schedule of which at most limit tasks run at once.
 func New(limit int, logger hclog.Logger) *Schedule {
-	s := &Schedule{limit: limit, logger: logger, wall: time.Now, changed: make(chan struct{}, 1), entries: map[string]*entry{}}
+	s := &Schedule{limit: limit, logger: logger, wall: time.Now, changed: make(chan struct{}, 1)}
 	s.clock.set(time.Now(), s.wall())
 	return s
 }
@@ -73,8 +72,10 @@ func (s *Schedule) Set(tasks []Task) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	q := quantum(tasks)
-	old := s.entries
-	s.entries = make(map[string]*entry, len(tasks))
+	old := make(map[string]*entry, len(s.due))
+	for _, e := range s.due {
+		old[e.Key] = e
+	}
 	s.due = make(heap, 0, len(tasks))
 	var early int
 	for _, t := range tasks {
@@ -94,7 +95,6 @@ func (s *Schedule) Set(tasks []Task) {
 				early++
 			}
 		}
-		s.entries[t.Key] = e
 		s.due = append(s.due, e)
 	}
 	s.due.order()
@@ -136,7 +136,7 @@ func (s *Schedule) Run(ctx context.Context) {
 // A new task whose first moment is not soon starts before it: a batch of them at once, and the next after a pause.
 const (
 	soon  = 10 * time.Second
-	pause = 20 * time.Millisecond
+	pause = 50 * time.Millisecond
 )
 
 // idle is how long the schedule sleeps at most: so the clock's steps are noticed.
@@ -149,7 +149,7 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.D
 	now := time.Now()
 	if step := s.clock.follow(now, s.wall()); step != 0 {
 		s.logger.Warn("the clock was set: all starts move with it", "by", step.String())
-		for _, e := range s.entries {
+		for _, e := range s.due {
 			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
 		}
 		s.due.order()
@@ -197,13 +197,13 @@ func (s *Schedule) start(ctx context.Context, running *sync.WaitGroup, e *entry,
 	s.stats.Running++
 	s.stats.Started++
 	s.stats.Last = s.clock.wallOf(due)
-	run, key, at := e.Run, e.Key, s.stats.Last
+	run, name, at := e.Run, e.Name, s.stats.Last
 	running.Go(func() {
 		defer s.ended(e)
 		defer func() {
 			// One bad run does not cost the others.
 			if r := recover(); r != nil {
-				s.logger.Error("panic", "task", key, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+				s.logger.Error("panic", "task", name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			}
 		}()
 		run(ctx, at)

@@ -311,10 +311,10 @@ func TestStartsComeInBatchesAndOverTheWholeInterval(t *testing.T) {
 		quantum  time.Duration
 	}{
 		{10, time.Minute, 100 * time.Millisecond},
-		{1000, 2 * time.Second, 10 * time.Millisecond},
-		{10000, time.Minute, 20 * time.Millisecond},
-		{10000, 10 * time.Second, 5 * time.Millisecond},
-		{50, 100 * time.Millisecond, 10 * time.Millisecond},
+		{1000, 2 * time.Second, 50 * time.Millisecond},
+		{10000, time.Minute, 100 * time.Millisecond},
+		{10000, 10 * time.Second, 20 * time.Millisecond},
+		{50, 100 * time.Millisecond, 50 * time.Millisecond},
 		{100000, time.Second, time.Millisecond},
 	} {
 		var tasks []Task
