@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -165,18 +166,17 @@ func anyOf(tag string, values []string) []string {
 	}
 	var is []string
 	for _, v := range values {
-		is = append(is, identifier(tag)+" = "+literal(v))
+		is = append(is, identifier(tag)+"::tag = "+literal(v))
 	}
 	return []string{"(" + strings.Join(is, " OR ") + ")"}
 }
 
-// seriesOf tells the series of a row from others.
+// seriesOf tells the series of a row from others: also from one that somebody has made by adding a tag.
 func seriesOf(r console.LivePoint) string {
 	var b strings.Builder
 	b.WriteString(r.Measurement)
-	for _, name := range []string{"host", "user", "shell", "source", "kind"} {
-		b.WriteByte(0)
-		b.WriteString(r.Tags[name])
+	for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
+		b.WriteString("\x00" + name + "\x00" + r.Tags[name])
 	}
 	return b.String()
 }

@@ -147,7 +147,7 @@ func (t *tail) measurements() []string {
 func (t *tail) where(measurement string, more ...string) string {
 	is := slices.Concat(anyOf("host", t.hosts), anyOf("user", t.users), more)
 	if measurement == commandsMeasurement && !t.programs {
-		is = append(is, "source != 'exec'", "source != 'audit'")
+		is = append(is, "source::tag != 'exec'", "source::tag != 'audit'")
 	}
 	if t.match != "" {
 		text := map[string]string{commandsMeasurement: "command", eventsMeasurement: "detail"}[measurement]
@@ -189,10 +189,11 @@ func (t *tail) history(ctx context.Context) ([]console.LivePoint, error) {
 	return rows[max(0, len(rows)-t.newest):], nil
 }
 
-// columnsOf are the columns that are shown of each measurement: each takes InfluxDB time.
+// columnsOf are the columns that are shown of each measurement: each takes InfluxDB time. Somebody may have written a field with
+// the name of a tag.
 var columnsOf = map[string]string{
-	commandsMeasurement: `host, "user", shell, source, command, cwd, tty, exit_code, duration_us, end_chain_seq, truncated`,
-	eventsMeasurement:   `host, "user", shell, source, kind, detail, count, tty`,
+	commandsMeasurement: `host::tag AS host, "user"::tag AS "user", shell::tag AS shell, source::tag AS source, command, cwd, tty, exit_code, duration_us, end_chain_seq, truncated`,
+	eventsMeasurement:   `host::tag AS host, "user"::tag AS "user", shell::tag AS shell, source::tag AS source, kind::tag AS kind, detail, count, tty`,
 }
 
 // ask asks for the newest rows of each measurement, and returns them in the order of their times.
@@ -418,7 +419,7 @@ func (t *tail) ended(ctx context.Context, runs map[string]console.LivePoint) ([]
 	for _, row := range runs {
 		is := []string{"time = " + moment(row.Time)}
 		for _, tag := range []string{"host", "user", "shell", "source"} {
-			is = append(is, identifier(tag)+" = "+literal(row.Tags[tag]))
+			is = append(is, identifier(tag)+"::tag = "+literal(row.Tags[tag]))
 		}
 		q = append(q, "SELECT "+t.columns(commandsMeasurement)+" FROM shell_command WHERE "+strings.Join(is, " AND "))
 	}

@@ -109,7 +109,7 @@ func (s *auditStore) sendChain(ctx context.Context, v verification, send sender)
 		return err
 	}
 	if len(beginning) == 0 || beginning[0].Time.Before(v.Since) {
-		checkpoints, err := s.rows(ctx, fmt.Sprintf("SELECT * FROM shell_chain WHERE host = %s AND time >= %s AND what = 'epoch' ORDER BY time LIMIT 1",
+		checkpoints, err := s.rows(ctx, fmt.Sprintf("SELECT * FROM shell_chain WHERE host::tag = %s AND time >= %s AND what = 'epoch' ORDER BY time LIMIT 1",
 			literal(v.Host), moment(maxTime(v.Since, from))))
 		if err != nil {
 			return err

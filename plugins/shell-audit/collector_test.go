@@ -439,6 +439,35 @@ func verifyJournal(t *testing.T, p *place) (chain.Point, error) {
 	}, nil)
 }
 
+func TestNoRecordOfAUserSpoilsTheChain(t *testing.T) {
+	p := newPlace(t)
+	c := p.start()
+	c.admitted(0)
+	var all []record.Record
+	seq := 0
+	for _, kind := range []record.Kind{record.Start, record.End, record.Complete, record.Hello, record.Lost} {
+		for _, exit := range []int{record.NoExitCode, 0, 255} {
+			for _, ended := range []int64{-1, 0, 1} { // before, at and after its start
+				for _, started := range []record.Micros{0, at(seq)} {
+					seq++
+					r := begun(seq, "ls")
+					r.Kind, r.Exit, r.Started, r.Ended = kind, exit, started, max(0, started+record.Micros(ended))
+					if kind == record.End {
+						r.Command, r.Cwd, r.Full = "", "", 0
+					}
+					all = append(all, r)
+				}
+			}
+		}
+	}
+	p.put(0, all...)
+	waitFor(t, "the last one", func() bool { return len(c.rows(eventMeasurement.Name, "seq", int64(seq))) > 0 })
+	c.end()
+	if point, err := verifyJournal(t, p); err != nil {
+		t.Errorf("the chain holds up to %d: %v", point.Seq, err)
+	}
+}
+
 func TestTheChainOfAllThatHappenedHolds(t *testing.T) {
 	p := newPlace(t)
 	for round := range 3 {

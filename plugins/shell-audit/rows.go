@@ -59,7 +59,12 @@ func (c *collector) record(uid int, r record.Record, level attestation, f drop.F
 		return err
 	}
 	if r.Kind == record.Complete {
-		row.Fields = append(row.Fields, ending(r)...)
+		end := ending(r)
+		row.Fields = append(row.Fields, end...)
+		if len(end) == 0 {
+			// Nobody can tell it from a command that has not ended.
+			return c.ledger.add(chain.Start, row, false, o)
+		}
 		return c.ledger.add(chain.Whole, row, false, o)
 	}
 	o.Opens, o.Started = true, int64(r.Started)

@@ -129,7 +129,7 @@ func (f *Finder) note(err error, targets int) {
 	}
 	switch {
 	case err != nil && (before.Err == nil || before.Err.Error() != err.Error()):
-		f.logger.Warn("the list of targets can not be read: the last good one holds", "error", err, "targets", targets)
+		f.logger.Warn("the list of targets can not be read: the last good one holds", "error", strings.ReplaceAll(err.Error(), "\n", "; "), "targets", targets)
 	case err == nil && before.Err != nil:
 		f.logger.Info("the list of targets can be read again", "targets", targets)
 	case before.Targets != targets:

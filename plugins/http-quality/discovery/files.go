@@ -142,6 +142,13 @@ func readFile(path string, before Part) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	// Who writes it anew may have begun since it was looked at: what was read is half a list then, or none.
+	if now, err := file.Stat(); err != nil || stampOf(now) != stamp {
+		if before.Stamp == "" {
+			err = errors.Join(errors.New("it is being written"), err)
+		}
+		return before, err
+	}
 	parse := parseYAML
 	if filepath.Ext(path) == ".json" {
 		parse = parseJSON

@@ -30,7 +30,7 @@ func readAll(r io.Reader) ([]byte, error) {
 
 // parseJSON reads a list. A key that is not known is a mistake that would otherwise pass for a group without targets.
 func parseJSON(text []byte) ([]Group, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff")))) // some editors write a byte order mark
 	d.DisallowUnknownFields()
 	var groups []*Group
 	if err := d.Decode(&groups); err != nil {

@@ -91,6 +91,7 @@ func Install(o Options) error {
 		return err
 	}
 	defer t.close()
+	var wrong []error // of one shell, which costs no other its hook
 	for _, s := range known {
 		if o.Shells != nil && !slices.Contains(o.Shells, s.name) {
 			continue
@@ -103,10 +104,10 @@ func Install(o Options) error {
 			continue
 		}
 		if err := s.install(t, o, interpreter); err != nil {
-			return fmt.Errorf("hooking %s: %w", s.name, err)
+			wrong = append(wrong, fmt.Errorf("hooking %s: %w", s.name, err))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 func (o *Options) check() error {

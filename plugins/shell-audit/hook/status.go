@@ -34,7 +34,8 @@ func Inspect(root string) ([]Status, error) {
 	for _, s := range known {
 		status, err := s.inspect(t)
 		if err != nil {
-			return nil, err
+			// It is a finding of this shell, and hides nothing of the others.
+			status = Status{Shell: s.name, State: Changed, Detail: err.Error()}
 		}
 		all = append(all, status)
 	}
