@@ -158,6 +158,7 @@ type walk struct {
 	stop    func()
 	journal bool
 	first   chain.Row // where it begins, which was read before
+	foreign chain.Row // one without a link that came before that
 	rows    map[uint64]chain.Row
 	at      chain.Row // that of the link which is looked at
 	held    chain.Row // that of the last link that holds
@@ -175,6 +176,11 @@ func (w *walk) all(yield func(chain.Row, error) bool) {
 	if !yield(w.first, nil) {
 		return
 	}
+	if w.foreign.Measurement != "" {
+		w.at = w.foreign
+		yield(w.foreign, unlinked(w.foreign))
+		return
+	}
 	for {
 		row, err, ok := w.next()
 		if !ok {
@@ -182,7 +188,7 @@ func (w *walk) all(yield func(chain.Row, error) bool) {
 		}
 		if err == nil && seqOf(row, chain.FieldSeq) == 0 {
 			w.at = row
-			err = fmt.Errorf("%s has no link: it was not recorded by this audit", describe(row))
+			err = unlinked(row)
 		}
 		if first := seqOf(w.first, chain.FieldSeq); err == nil && !w.journal && seqOf(row, chain.FieldSeq) < first && row.Time > w.first.Time+int64(clockSlack) {
 			w.at = row
@@ -195,6 +201,10 @@ func (w *walk) all(yield func(chain.Row, error) bool) {
 			return
 		}
 	}
+}
+
+func unlinked(row chain.Row) error {
+	return fmt.Errorf("%s has no link: it was not recorded by this audit", describe(row))
 }
 
 // note remembers of which row the links are that are still to come.
@@ -255,7 +265,8 @@ func (w *walk) begin(key chain.Key, since time.Time) (chain.Trusted, error) {
 	if !since.IsZero() {
 		from = since.UnixNano()
 	}
-	for first := true; ; first = false {
+	first := true
+	for {
 		row, err, ok := w.next()
 		if !ok {
 			return chain.Trusted{}, wrongUse(errors.New("there is nothing to verify: neither the first link nor a checkpoint of the chain"))
@@ -263,8 +274,15 @@ func (w *walk) begin(key chain.Key, since time.Time) (chain.Trusted, error) {
 		if err != nil {
 			return chain.Trusted{}, err
 		}
+		if seqOf(row, chain.FieldSeq) == 0 {
+			if w.foreign.Measurement == "" && row.Time >= from {
+				w.foreign = row
+			}
+			continue
+		}
 		at, isCheckpoint := checkpoint(row)
 		if row.Time < from || !isCheckpoint && (!first || seqOf(row, chain.FieldSeq) != 1) {
+			first = false
 			continue
 		}
 		w.first = row

@@ -147,6 +147,9 @@ func TestVerifyingNamesTheFirstGap(t *testing.T) {
 		}), verification{}, 1, []string{"GAP: link 6 is missing, between the command of ann ‘id’"}},
 		"a row without a link": {slices.Insert(slices.Clone(r.rows), 3, without(r.rows[3], chain.FieldSeq, chain.FieldMAC, chain.FieldEndSeq, chain.FieldEndMAC)), verification{}, 1,
 			[]string{"GAP: what comes behind link 4 is none of the chain: the command of ann ‘id’", "has no link"}},
+		"a row added before the first": {change(func(rows []chain.Row) []chain.Row {
+			return slices.Insert(rows, 0, without(rows[3], chain.FieldSeq, chain.FieldMAC, chain.FieldEndSeq, chain.FieldEndMAC))
+		}), verification{}, 1, []string{"GAP: what comes behind link 1 is none of the chain", "has no link"}},
 		"a row that can do something to a terminal": {change(func(rows []chain.Row) []chain.Row { rows[1] = with(rows[1], chain.Int("exit_code", 7)); return rows }), verification{}, 1,
 			[]string{`‘ls \x1b[2J’`}},
 		"another key": {r.rows, verification{Key: chain.Key{1}.String()}, 1, []string{"GAP: link 1 is not of this key's chain"}},
