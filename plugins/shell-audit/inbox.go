@@ -24,7 +24,7 @@ type waiting struct {
 
 const (
 	// patience is how long a record waits for its copy, or for the one before it.
-	patience = 200 * time.Millisecond
+	patience = 400 * time.Millisecond
 	// lone is how long a copy waits for its record before it is one itself: then the hook could not write to the spool.
 	lone = 2 * time.Second
 	// copiesBytes bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.

@@ -24,9 +24,9 @@ const (
 	// mostPending bounds how many files of a user may lie there.
 	mostPending = 1000
 	// boxesLooked is how many files are looked at in one reading: the next goes on behind them.
-	boxesLooked = 2000
-	// boxesEvery is how often it is looked for them.
-	boxesEvery = 500 * time.Millisecond
+	boxesLooked = 1000
+	// boxesEvery is how often it is looked for them: more often than a record waits for the one before it, which may be in a box.
+	boxesEvery = 100 * time.Millisecond
 )
 
 // ErrTooMany is what is Bad of a user with too many files in new/: those too many are deleted.

@@ -209,6 +209,9 @@ func TestAHostileSessionIsRecordedAndWhatIsMissedIsTold(t *testing.T) {
 	})
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded are\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		for _, r := range append(h.commands(), h.events(".*")...) {
+			t.Log(r)
+		}
 	}
 	h.waitFor("the end of the shell", func() bool { return len(h.events("bye")) > 0 })
 
