@@ -94,6 +94,13 @@ func inspect(c config, root string) (report, error) {
 	if err := passable(filepath.Join(r.Spool.Path, "u")); err != nil {
 		r.Spool.Problem = err.Error()
 	}
+	if spools, err := hook.Spools(root); err == nil {
+		for _, other := range spools {
+			if other != r.Spool.Path {
+				r.Spool.Problem = "the hooks write to " + view.Safe(other) + ", which nobody reads: run 'vedette audit install' again"
+			}
+		}
+	}
 	switch _, err := os.Stat(r.Journal.Path); {
 	case errors.Is(err, fs.ErrNotExist):
 		r.Journal.Problem = "not there: the collector has never run"

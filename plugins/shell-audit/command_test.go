@@ -178,6 +178,10 @@ func TestStatusTellsWhatIsInPlace(t *testing.T) {
 		}
 	}
 	var r report
+	moved := map[string]any{"directory": dir, "socket": "/a.sock", "spool": "/elsewhere"}
+	if s := call(t, "status", moved, "", "--root", root); !strings.Contains(s.out, "the hooks write to "+filepath.Join(root, "spool")+", which nobody reads") {
+		t.Errorf("after the spool has moved:\n%s", s.out)
+	}
 	if s := call(t, "status", config, "", "--root", root, "-o", "json"); json.Unmarshal([]byte(s.out), &r) != nil || len(r.Shells) != 3 || r.Shells[0].State != "installed" || !r.FirstKeyHere || r.Collector.Problem != "" {
 		t.Errorf("as JSON: %s", s.out)
 	}

@@ -1,5 +1,11 @@
 package hook
 
+import (
+	"maps"
+	"regexp"
+	"slices"
+)
+
 // State is how a shell stands.
 type State string
 
@@ -119,4 +125,29 @@ func (s shell) inspectBlocks(t *tree, note func(name, what string)) (int, error)
 		note(s.startup[0], "has no block")
 	}
 	return blocks, nil
+}
+
+var installedSpool = regexp.MustCompile(`_vedette_audit_spool[= ]'([^']*)'`)
+
+// Spools are the directories to which what is installed writes; none if nothing is.
+func Spools(root string) ([]string, error) {
+	t, err := open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	var all []string
+	for _, s := range known {
+		for _, name := range slices.Sorted(maps.Keys(s.files)) {
+			text, _, err := t.read(name)
+			if err != nil {
+				return nil, err
+			}
+			if found := installedSpool.FindSubmatch(text); found != nil {
+				all = append(all, string(found[1]))
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
