@@ -319,7 +319,8 @@ func TestWhatCanNotBeKeptIsCountedAndTold(t *testing.T) {
 	defer conn.Close()
 	stop := time.Now().Add(2 * time.Second)
 	for n := 0; time.Now().Before(stop); n++ {
-		if _, err := fmt.Fprintf(conn, "noise %d", n); err != nil {
+		// Each is an event of its own.
+		if _, err := fmt.Fprintf(conn, "1 C raw bash x%d 1 1 1 1 1 1 0 0 0\n\x00", n); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Millisecond)
