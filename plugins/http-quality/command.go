@@ -179,10 +179,11 @@ func (t *trial) make(b block) ([]*target, error) {
 	if c.Name == "" {
 		return nil, errors.New("the address has no host")
 	}
-	if err := c.Validate(); err != nil {
+	known := newShared(0)
+	if err := errors.Join(c.mistakes(known)...); err != nil {
 		return nil, err
 	}
-	return c.targets(c.Name, c.URL, newShared(0))
+	return c.targets(c.Name, c.URL, known)
 }
 
 // unknown says that there is no such target. What may be an address is not repeated, for it may hold a password.

@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
+	"github.com/vedette-monitor/vedette/plugins/http-quality/discovery"
 	"github.com/vedette-monitor/vedette/sdk"
 )
 
@@ -31,12 +34,19 @@ func (c *config) Validate() error {
 		}
 		taken[key] = true
 	}
+	// What is the same of thousands of targets is looked at once.
 	series, names, known := map[string]bool{}, map[string]bool{}, newShared(0)
 	for i := range c.Targets {
 		block := &c.Targets[i]
+		wrong := block.mistakes(known)
+		found = append(found, within(wrong, "target", strconv.Itoa(i))...)
+		if len(wrong) > 0 {
+			continue
+		}
 		targets, err := block.targets(block.Name, block.URL, known)
 		if err != nil {
-			continue // the block says it itself
+			found = append(found, at(err, "target", strconv.Itoa(i)))
+			continue
 		}
 		once(series, targets[0].key(), fmt.Errorf("target %q is there twice with the same tags: the points of one would replace those of the other; give them different labels", block.Name),
 			"target", strconv.Itoa(i))
@@ -50,38 +60,8 @@ func (c *config) Validate() error {
 	return errors.Join(found...)
 }
 
-// lists are the lists of targets, of a configuration that is valid.
-func (c *config) lists(env sdk.Env) ([]*list, error) {
-	var all []*list
-	for i := range c.FileSD {
-		block := &c.FileSD[i]
-		source, err := block.source()
-		if err != nil {
-			return nil, fmt.Errorf("file_sd %q: %w", block.Name, err)
-		}
-		l, err := newList("file_sd", block.Name, source, block.Refresh, block.MaxTargets, block.Target, env)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	for i := range c.HTTPSD {
-		block := &c.HTTPSD[i]
-		source, err := block.source()
-		if err != nil {
-			return nil, fmt.Errorf("http_sd %q: %w", block.Name, err)
-		}
-		l, err := newList("http_sd", block.Name, source, block.Refresh, block.MaxTargets, block.Target, env)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return all, nil
-}
-
-// Validate implements sdk.Validator.
-func (c *targetConfig) Validate() error {
+// mistakes are what is wrong with the block.
+func (c *targetConfig) mistakes(known *shared) []error {
 	var found []error
 	if err := sdk.CheckTag(c.Name); err != nil {
 		found = append(found, at(fmt.Errorf("name %w", err), "name"))
@@ -89,5 +69,49 @@ func (c *targetConfig) Validate() error {
 	if c.Name == "" {
 		found = append(found, at(errors.New("a target without a name can not be told from others"), "name"))
 	}
-	return errors.Join(append(found, c.check(c.URL)...)...)
+	return append(found, c.check(c.URL, known)...)
+}
+
+// within puts a path before those of errors, of which each may be several.
+func within(all []error, path ...string) []error {
+	var placed []error
+	for _, err := range all {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			placed = append(placed, within(joined.Unwrap(), path...)...)
+			continue
+		}
+		var p *sdk.Problem
+		if !errors.As(err, &p) {
+			p = &sdk.Problem{Err: err}
+		}
+		placed = append(placed, at(p.Err, append(slices.Clone(path), p.Path...)...))
+	}
+	return placed
+}
+
+// lists are the lists of targets, of a configuration that is valid.
+func (c *config) lists(env sdk.Env) ([]*list, error) {
+	var all []*list
+	add := func(kind, name string, make func() (discovery.Source, error), refresh time.Duration, most int, template *probeConfig) error {
+		source, err := make()
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", kind, name, err)
+		}
+		l, err := newList(kind, name, source, refresh, most, template, env)
+		all = append(all, l)
+		return err
+	}
+	for i := range c.FileSD {
+		b := &c.FileSD[i]
+		if err := add("file_sd", b.Name, b.source, b.Refresh, b.MaxTargets, b.Target); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.HTTPSD {
+		b := &c.HTTPSD[i]
+		if err := add("http_sd", b.Name, b.source, b.Refresh, b.MaxTargets, b.Target); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

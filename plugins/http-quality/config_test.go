@@ -62,11 +62,11 @@ func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := targetConfig{"shop", "https://shop.example.com/", probeConfig{Method: "GET", Timeout: time.Second, MaxBody: 1,
 				Family: "any", Expect: &expectConfig{}}}
-			if err := c.Validate(); err != nil {
+			if err := errors.Join(c.mistakes(newShared(0))...); err != nil {
 				t.Fatal(err)
 			}
 			tc.mistake(&c)
-			err := c.Validate()
+			err := errors.Join(c.mistakes(newShared(0))...)
 			var problem *sdk.Problem
 			if !errors.As(err, &problem) {
 				t.Fatalf("error %v has no place", err)
@@ -82,19 +82,19 @@ func TestAWrongTargetIsExplainedWithItsPlace(t *testing.T) {
 func TestEveryMistakeOfATargetIsFound(t *testing.T) {
 	c := targetConfig{"shop", "http://[", probeConfig{CAFile: "/no/such/file", Labels: map[string]string{"app": "x"},
 		Expect: &expectConfig{Status: []string{"a", "2xx", "b"}}}}
-	joined, ok := c.Validate().(interface{ Unwrap() []error })
+	joined, ok := errors.Join(c.mistakes(newShared(0))...).(interface{ Unwrap() []error })
 	if !ok || len(joined.Unwrap()) != 2 {
-		t.Fatalf("got %v", c.Validate())
+		t.Fatalf("got %v", errors.Join(c.mistakes(newShared(0))...))
 	}
-	if n := len(strings.Split(c.Validate().Error(), "\n")); n != 5 {
-		t.Errorf("%d mistakes were found, want 5: %v", n, c.Validate())
+	if n := len(strings.Split(errors.Join(c.mistakes(newShared(0))...).Error(), "\n")); n != 5 {
+		t.Errorf("%d mistakes were found, want 5: %v", n, errors.Join(c.mistakes(newShared(0))...))
 	}
 }
 
 func TestAValidTargetHasItsTags(t *testing.T) {
 	c := targetConfig{"shop", "https://u:p@shop.example.com/", probeConfig{App: "web", Method: "GET", Family: "ipv6",
 		Labels: map[string]string{"line": "ct", "area": "north"}}}
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.mistakes(newShared(0))...); err != nil {
 		t.Fatal(err)
 	}
 	targets, err := c.targets(c.Name, c.URL, newShared(0))

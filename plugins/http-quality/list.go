@@ -223,7 +223,7 @@ func shown(f discovery.Target) string {
 
 // oneLine is an error on one line.
 func oneLine(err error) string {
-	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // keyOf tells what a list names from all else that it does.

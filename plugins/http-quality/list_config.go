@@ -67,13 +67,7 @@ func checkList(name string, template *probeConfig) []error {
 	}
 	if template != nil {
 		// An address of which everything is possible. What is not with another one is found when the list names that.
-		for _, err := range template.check("https://shop.example.com/") {
-			var p *sdk.Problem
-			if errors.As(err, &p) {
-				err = at(p.Err, append([]string{"target"}, p.Path...)...)
-			}
-			found = append(found, err)
-		}
+		found = append(found, within(template.check("https://shop.example.com/", newShared(0)), "target")...)
 	}
 	return found
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -21,7 +22,7 @@ import (
 // probeOnce probes what a block says once, and returns its targets and their results.
 func probeOnce(t *testing.T, c targetConfig) ([]*target, []probe.Result) {
 	t.Helper()
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.mistakes(newShared(0))...); err != nil {
 		t.Fatal(err)
 	}
 	targets, err := c.targets(c.Name, c.URL, newShared(0))

@@ -74,7 +74,7 @@ var (
 )
 
 // check says what is wrong with a way of probing this address.
-func (c *probeConfig) check(address string) []error {
+func (c *probeConfig) check(address string, known *shared) []error {
 	var found []error
 	names := slices.Sorted(maps.Keys(c.Labels))
 	for _, name := range names {
@@ -91,7 +91,7 @@ func (c *probeConfig) check(address string) []error {
 		}
 	}
 	for _, family := range c.families() {
-		if _, err := c.prober(address, family, newShared(0)); err != nil {
+		if _, err := c.prober(address, family, known); err != nil {
 			found = append(found, err)
 			break // most of it would be said again of the other family
 		}
