@@ -46,18 +46,7 @@ func pointJSON(p *sdk.Point) ([]byte, error) {
 		}
 	}
 	for _, f := range point.Fields {
-		switch v := f.Value.(type) {
-		case *wire.Field_Float:
-			fields[f.Key] = v.Float
-		case *wire.Field_Int:
-			fields[f.Key] = v.Int
-		case *wire.Field_Bool:
-			fields[f.Key] = v.Bool
-		case *wire.Field_String_:
-			fields[f.Key] = v.String_
-		default:
-			return nil, fmt.Errorf("field %s is a %T", f.Key, v)
-		}
+		fields[f.Key] = f.Any()
 	}
 	var text strings.Builder
 	e := json.NewEncoder(&text)

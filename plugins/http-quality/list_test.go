@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk"
-	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // templateAt is how the targets of a list are probed: as those of targetAt.
@@ -267,7 +266,7 @@ func TestTheListsPointIsAsItIsDeclared(t *testing.T) {
 		}
 		for _, f := range p.Fields {
 			seen[f.Key] = true
-			if kind := kindOf(f); kind != declared[f.Key] {
+			if kind := typeOf(f.Any()); kind != declared[f.Key] {
 				t.Errorf("field %s is %s, declared as %q", f.Key, kind, declared[f.Key])
 			}
 		}
@@ -287,18 +286,4 @@ func placed(t *testing.T, err error) string {
 		t.Fatalf("error %v has no place", err)
 	}
 	return strings.Join(problem.Path, "/") + ": " + problem.Error()
-}
-
-func kindOf(f *wire.Field) string {
-	switch f.Value.(type) {
-	case *wire.Field_Float:
-		return "float"
-	case *wire.Field_Int:
-		return "int"
-	case *wire.Field_Bool:
-		return "bool"
-	case *wire.Field_String_:
-		return "string"
-	}
-	return "?"
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/record"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/sdktest"
-	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // waitAtMost bounds every wait for something that should happen.
@@ -183,14 +182,7 @@ func (r *collecting) rows(measurement, name string, value any) []map[string]any 
 			m[tag.Key] = tag.Value
 		}
 		for _, f := range p.Fields {
-			switch v := f.Value.(type) {
-			case *wire.Field_Int:
-				m[f.Key] = v.Int
-			case *wire.Field_Bool:
-				m[f.Key] = v.Bool
-			case *wire.Field_String_:
-				m[f.Key] = v.String_
-			}
+			m[f.Key] = f.Any()
 		}
 		if p.Measurement == measurement && m[name] == value {
 			all = append(all, m)

@@ -73,17 +73,17 @@ func name(text string) string {
 }
 
 func value(f *wire.Field) string {
-	switch v := f.Value.(type) {
-	case *wire.Field_Float:
-		return strconv.FormatFloat(v.Float, 'g', -1, 64)
-	case *wire.Field_Int:
-		return strconv.FormatInt(v.Int, 10) + "i"
-	case *wire.Field_Uint:
-		return strconv.FormatUint(v.Uint, 10) + "u"
-	case *wire.Field_Bool:
-		return strconv.FormatBool(v.Bool)
-	case *wire.Field_String_:
-		return strconv.Quote(v.String_)
+	switch v := f.Any().(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case int64:
+		return strconv.FormatInt(v, 10) + "i"
+	case uint64:
+		return strconv.FormatUint(v, 10) + "u"
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return strconv.Quote(v)
 	}
 	return "?"
 }

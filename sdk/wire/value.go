@@ -122,3 +122,20 @@ func CheckTag(text string) error {
 	}
 	return nil
 }
+
+// Any is the value of a field: a float64, int64, uint64, bool or string; nil if it has none.
+func (f *Field) Any() any {
+	switch v := f.GetValue().(type) {
+	case *Field_Float:
+		return v.Float
+	case *Field_Int:
+		return v.Int
+	case *Field_Uint:
+		return v.Uint
+	case *Field_Bool:
+		return v.Bool
+	case *Field_String_:
+		return v.String_
+	}
+	return nil
+}
