@@ -40,11 +40,11 @@ type collector struct {
 	count     map[int]int    // of them, by user
 	inbox     map[int]*inbox // by user
 	limits    map[int]*limit
-	sessions  map[string]*limit // of programs, by their terminal and login
+	sessions  map[sessionKey]*limit // of programs
 	repeats   map[repeatKey]*repeat
-	admitted  map[int]bool // users who have a file in the spool
-	strangers int          // of them without a name
-	denied    map[int]bool // users whose file could not be made
+	troubles  map[string]time.Time // when they were logged
+	admitted  map[int]bool         // users who have a file in the spool, or can not have one
+	strangers int                  // of them without a name
 
 	more   bool  // there is more to be read
 	room   bool  // the journal takes rows
@@ -74,7 +74,8 @@ func newCollector(c config, env sdk.Env) (*collector, error) {
 	}
 	return &collector{
 		config: c, logger: env.Logger, rules: rules, names: identity.NewNames(), own: ownAddress(),
-		shells: map[shellKey]*shell{}, count: map[int]int{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[string]*limit{}, repeats: map[repeatKey]*repeat{}, denied: map[int]bool{}, admitted: map[int]bool{},
+		shells: map[shellKey]*shell{}, count: map[int]int{}, inbox: map[int]*inbox{}, limits: map[int]*limit{}, sessions: map[sessionKey]*limit{}, repeats: map[repeatKey]*repeat{},
+		troubles: map[string]time.Time{}, admitted: map[int]bool{},
 		room: true, forgot: time.Now(), watch: coverage.New(coverage.NewHost()), running: map[running]origin{}, trusted: map[uint32]bool{},
 		execs: make(chan kernel.Event, 8192), events: make(chan socket.Event, 1024), woken: make(chan struct{}, 1),
 	}, nil
@@ -160,7 +161,7 @@ const mostStrangers = 64
 
 // admit lets a user leave records.
 func (c *collector) admit(uid int) {
-	if c.denied[uid] || c.admitted[uid] {
+	if c.admitted[uid] {
 		return
 	}
 	if c.names.Of(uid) == strconv.Itoa(uid) {
@@ -171,7 +172,6 @@ func (c *collector) admit(uid int) {
 	}
 	c.admitted[uid] = true
 	if err := c.drop.Admit(uid); err != nil {
-		c.denied[uid] = true
 		c.logger.Warn("a user has no file in the spool: records of that user come as files of their own", "uid", uid, "error", err)
 	}
 }

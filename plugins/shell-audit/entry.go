@@ -23,10 +23,9 @@ type origin struct {
 	// From is the file, and End how far it was read; From is nil if it was no file that is read on.
 	From *drop.Place `json:"from,omitempty"`
 	End  int64       `json:"end,omitempty"`
-	// Shell is the shell, Seq the number of its record; Opens says that the row waits for its end, under the time Started, and
+	// Shell is the shell; Opens says that the row waits for its end, under the time Started, and
 	// Closes that it has it.
 	Shell   *shellKey `json:"shell,omitempty"`
-	Seq     int64     `json:"seq,omitempty"`
 	Started int64     `json:"started,omitempty"`
 	Opens   bool      `json:"opens,omitempty"`
 	Closes  bool      `json:"closes,omitempty"`

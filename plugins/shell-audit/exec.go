@@ -10,7 +10,6 @@ import (
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/chain"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/coverage"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/kernel"
-	"github.com/vedette-monitor/vedette/plugins/shell-audit/redact"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/text"
 )
 
@@ -108,14 +107,11 @@ func (c *collector) program(e kernel.Exec, now time.Time) error {
 		source = "audit"
 	}
 	row := c.row(chain.Commands, user, "", source, e.At)
-	typed := commandLine(e.Args)
-	shown, secrets := c.rules.Redact(text.Clean(typed))
 	key := shellKey{e.UID, e.PID, e.Birth}
-	row.Fields = []chain.Value{
-		chain.String("command", shown), chain.Int("uid", int64(e.UID)), chain.Int("pid", int64(e.PID)), chain.Int("ppid", int64(e.Parent)),
+	row.Fields = append(c.typed(commandLine(e.Args), e.Truncated),
+		chain.Int("uid", int64(e.UID)), chain.Int("pid", int64(e.PID)), chain.Int("ppid", int64(e.Parent)),
 		chain.String("exe", text.Clean(e.Path)), chain.String("session", session(key)),
-		chain.Int("attestation", int64(ofProcess)), chain.Int("timestamp", row.Time),
-	}
+		chain.Int("attestation", int64(ofProcess)), chain.Int("timestamp", row.Time))
 	add := func(v chain.Value) { row.Fields = append(row.Fields, v) }
 	if e.LoginUID != kernel.NoLogin {
 		add(chain.Int("auid", int64(e.LoginUID)))
@@ -125,13 +121,6 @@ func (c *collector) program(e kernel.Exec, now time.Time) error {
 		if value != "" {
 			add(chain.String(name, value))
 		}
-	}
-	if secrets > 0 {
-		add(chain.Int("redacted", int64(secrets)))
-		add(chain.String("command_mac", redact.MAC(c.key, typed)))
-	}
-	if e.Truncated {
-		add(chain.Bool("truncated", true))
 	}
 	var o origin
 	if e.Birth != 0 && c.kernel.Status().Exits {
@@ -158,7 +147,7 @@ func (c *collector) exit(e kernel.Exit) error {
 	if !ok {
 		return nil
 	}
-	row := begun.Row
+	row := begun
 	row.Fields = append(row.Fields[:len(row.Fields):len(row.Fields)], chain.Int("exit_code", int64(e.Code)),
 		chain.Int("duration_us", max(0, e.At.UnixMicro()-o.Started)))
 	return c.ledger.add(chain.End, row, true, origin{Shell: o.Shell, Closes: true, Started: o.Started})
@@ -166,22 +155,27 @@ func (c *collector) exit(e kernel.Exit) error {
 
 // mayRecord says whether a program of a session is recorded.
 func (c *collector) mayRecord(e kernel.Exec, now time.Time) bool {
-	session := e.Terminal
-	if session == "" {
-		session = session + "\x00" + c.names.Of(e.UID)
+	key := sessionKey{terminal: e.Terminal}
+	if e.Terminal == "" {
+		key.uid = e.UID
 	}
-	l := c.sessions[session]
+	l := c.sessions[key]
 	if l == nil {
-		l = &limit{has: execBurst, at: now}
-		c.sessions[session] = l
+		l = newLimit(execBurst, now)
+		c.sessions[key] = l
 	}
-	l.has = min(execBurst, l.has+max(0, now.Sub(l.at).Seconds())*execRate)
-	l.at = now
+	l.refill(execRate, execBurst, now)
 	if l.has < 1 {
 		return false
 	}
 	l.has--
 	return true
+}
+
+// sessionKey tells what shares a limit: a terminal, or what a user has running without one.
+type sessionKey struct {
+	terminal string
+	uid      int
 }
 
 // look tells what is due by time alone.

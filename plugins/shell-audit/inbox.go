@@ -27,7 +27,7 @@ const (
 	patience = 400 * time.Millisecond
 	// lone is how long a copy waits for its record before it is one itself: then the hook could not write to the spool.
 	lone = 2 * time.Second
-	// copiesBytes bounds the copies of a user that are kept. More come only while records wait in the spool, where they all are.
+	// copiesBytes bounds the copies of a user that are kept. More come only while records wait in the spool, where they should all be.
 	copiesBytes = 4 << 20
 	// mostFound bounds the records of a user that have been read and are no rows yet.
 	mostFound = 500
@@ -68,14 +68,13 @@ func (b *inbox) forget(r record.Record) {
 func sizeOf(r record.Record) int { return 200 + len(r.Cwd) + len(r.Command) }
 
 // found takes what was read from the spool.
-func (c *collector) found(f drop.Found, now time.Time) error {
+func (c *collector) found(f drop.Found, now time.Time) {
 	c.spend(f.UID)
 	if f.Boxed {
 		c.admit(f.UID)
 	}
 	b := c.inboxOf(f.UID)
 	b.found = append(b.found, waiting{f, now.Add(patience)})
-	return nil
 }
 
 // release makes rows of what has waited long enough, or needs not wait. Of one file nothing goes before what was in front of it.
@@ -169,15 +168,18 @@ func (c *collector) settled() bool {
 	return len(c.ledger.waiting) == 0
 }
 
-// nextRelease is when something has waited long enough; never if nothing waits.
-func (c *collector) nextRelease() <-chan time.Time {
+// nextRelease is how long it is until something may have waited long enough, if anything waits.
+func (c *collector) nextRelease() (wait time.Duration, some bool) {
+	if !c.room {
+		return 0, false // it is looked for room now and then
+	}
 	if c.more {
-		return time.After(0)
+		return 0, true
 	}
 	for _, b := range c.inbox {
 		if len(b.found) > 0 {
-			return time.After(patience / 4)
+			return patience / 4, true
 		}
 	}
-	return nil
+	return 0, false
 }

@@ -24,12 +24,13 @@ type ledger struct {
 	config *config
 	logger hclog.Logger
 
-	journal *journal.Journal
-	chain   *chain.Chain
-	memory  *memory
-	saved   time.Time // when the memory was
-	told    time.Time // when it was told that the journal is full
-	dirty   bool      // something was added and not synced
+	journal  *journal.Journal
+	chain    *chain.Chain
+	memory   *memory
+	saved    time.Time // when the memory was
+	savedSeq uint64    // the last entry that was in it
+	told     time.Time // when it was told that the journal is full
+	dirty    bool      // something was added and not synced
 	// waiting are entries that are in the chain and for which the journal has no room yet.
 	waiting []entry
 
@@ -38,8 +39,11 @@ type ledger struct {
 	grown  chan struct{} // closed and made anew whenever synced grows
 }
 
-// memorySaved is how often the memory is kept while something happens.
-const memorySaved = 2 * time.Second
+// The memory is kept so often while something happens, and while nothing does.
+const (
+	memorySaved = 2 * time.Second
+	memoryIdle  = time.Minute
+)
 
 // openLedger opens the journal and the chain, or begins both, and learns what the newest entries say.
 func openLedger(c *config, logger hclog.Logger) (*ledger, error) {
@@ -241,10 +245,14 @@ func (l *ledger) sync() error {
 
 // keep keeps the memory, if it is time.
 func (l *ledger) keep(now time.Time) error {
-	if l.dirty || len(l.waiting) > 0 || now.Sub(l.saved) < memorySaved {
+	often := memoryIdle
+	if l.memory.Seq != l.savedSeq {
+		often = memorySaved
+	}
+	if l.dirty || len(l.waiting) > 0 || now.Sub(l.saved) < often {
 		return nil
 	}
-	l.saved = now
+	l.saved, l.savedSeq = now, l.memory.Seq
 	if err := l.memory.save(l.config.memory()); err != nil {
 		return fmt.Errorf("keeping what was read: %w", err)
 	}

@@ -2,21 +2,28 @@ package main
 
 import "time"
 
-// limit bounds how fast records of a user are read. What is not read waits in the spool.
+// limit bounds a rate: that of the records of a user, or of the programs of a session.
 type limit struct {
 	has float64
 	at  time.Time
 }
 
-// allowed is how many records of a user may be read now.
+func newLimit(burst int, now time.Time) *limit { return &limit{float64(burst), now} }
+
+// refill gives it what it has earned since.
+func (l *limit) refill(rate float64, burst int, now time.Time) {
+	l.has = min(float64(burst), l.has+max(0, now.Sub(l.at).Seconds())*rate)
+	l.at = now
+}
+
+// allowed is how many records of a user may be read now. What is not read waits in the spool.
 func (c *collector) allowed(uid int, now time.Time) int {
 	l := c.limits[uid]
 	if l == nil {
-		l = &limit{has: float64(c.config.Burst), at: now}
+		l = newLimit(c.config.Burst, now)
 		c.limits[uid] = l
 	}
-	l.has = min(float64(c.config.Burst), l.has+max(0, now.Sub(l.at).Seconds())*c.config.Rate)
-	l.at = now
+	l.refill(c.config.Rate, c.config.Burst, now)
 	waiting := 0
 	if b := c.inbox[uid]; b != nil {
 		waiting = len(b.found)

@@ -30,46 +30,41 @@ func (c *collector) run(ctx context.Context) error {
 	}
 	scan := time.NewTicker(scanned)
 	defer scan.Stop()
-	for {
-		if err := c.collect(time.Now()); err != nil {
-			return err
+	// Something has happened, or waits: soon it is time to collect.
+	soon := time.NewTimer(0)
+	defer soon.Stop()
+	pending := true
+	in := func(d time.Duration) {
+		if !pending {
+			pending = true
+			soon.Reset(d)
 		}
+	}
+	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return c.leave()
 		case e := <-c.events:
-			if err := c.take(e); err != nil {
-				return err
-			}
+			err = c.take(e)
+			in(gathered)
 		case e := <-c.execs:
-			if err := c.exec(e, time.Now()); err != nil {
-				return err
-			}
+			err = c.exec(e, time.Now())
+			in(gathered)
 		case <-c.woken:
+			in(gathered)
 		case <-scan.C:
-		case <-c.nextRelease():
-		}
-		pause := time.NewTimer(gathered)
-	gather:
-		for {
-			select {
-			case <-ctx.Done():
-				break gather
-			case e := <-c.events:
-				if err := c.take(e); err != nil {
-					pause.Stop()
-					return err
-				}
-			case e := <-c.execs:
-				if err := c.exec(e, time.Now()); err != nil {
-					pause.Stop()
-					return err
-				}
-			case <-pause.C:
-				break gather
+			in(0)
+		case <-soon.C:
+			pending = false
+			err = c.collect(time.Now())
+			if wait, some := c.nextRelease(); some {
+				in(wait)
 			}
 		}
-		pause.Stop()
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -145,30 +140,20 @@ func (c *collector) tellMissed() error {
 
 // read reads the spool.
 func (c *collector) read(now time.Time) error {
-	var failed error
-	more, err := c.drop.Read(func(uid int) int { return c.allowed(uid, now) }, func(f drop.Found) {
-		if failed == nil {
-			failed = c.found(f, now)
-		}
-	})
+	more, err := c.drop.Read(func(uid int) int { return c.allowed(uid, now) }, func(f drop.Found) { c.found(f, now) })
 	if err != nil {
 		c.trouble("reading the spool", err)
 	}
 	c.more = more
-	if failed == nil {
-		failed = c.tellHeldBack(now)
-	}
-	return failed
+	return c.tellHeldBack(now)
 }
 
 // trouble logs what goes on by itself, once a minute.
 func (c *collector) trouble(doing string, err error) {
-	k := repeatKey{kind: "trouble", detail: doing}
-	if r := c.repeats[k]; r != nil && time.Since(r.told) < time.Minute {
-		return
+	if now := time.Now(); now.Sub(c.troubles[doing]) >= time.Minute {
+		c.troubles[doing] = now
+		c.logger.Error("what the audit does beside its work fails", "doing", doing, "error", err)
 	}
-	c.repeats[k] = &repeat{told: time.Now()}
-	c.logger.Error("what the audit does beside its work fails", "doing", doing, "error", err)
 }
 
 // take takes what has happened at the socket.

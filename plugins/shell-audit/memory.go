@@ -28,17 +28,14 @@ type memory struct {
 	Seen    time.Time
 	Stopped bool
 	// Open are the commands of shells that have not ended, by their beginning.
-	Open  map[shellKey]map[int64]open
+	Open  map[shellKey]map[int64]chain.Row
 	bytes map[int]int // of these, by user
 }
 
-// open is a command that has not ended.
-type open struct{ Row chain.Row }
-
-// size is about how much memory it takes.
-func (o open) size() int {
+// rowSize is about how much memory a row takes.
+func rowSize(r chain.Row) int {
 	n := 1000
-	for _, f := range o.Row.Fields {
+	for _, f := range r.Fields {
 		n += len(f.Text())
 	}
 	return n
@@ -49,7 +46,7 @@ func (o open) size() int {
 const openBytes = 4 << 20
 
 func newMemory() *memory {
-	return &memory{Read: map[drop.Place]int64{}, Last: map[string]int64{}, Open: map[shellKey]map[int64]open{}, bytes: map[int]int{}}
+	return &memory{Read: map[drop.Place]int64{}, Last: map[string]int64{}, Open: map[shellKey]map[int64]chain.Row{}, bytes: map[int]int{}}
 }
 
 // note takes in an entry.
@@ -68,26 +65,26 @@ func (m *memory) note(e entry) {
 	}
 	switch {
 	case o.Opens:
-		m.begin(*o.Shell, o.Started, open{e.Row})
+		m.begin(*o.Shell, o.Started, e.Row)
 	case o.Closes:
 		m.end(*o.Shell, o.Started)
 	}
 }
 
-func (m *memory) begin(shell shellKey, started int64, c open) {
+func (m *memory) begin(shell shellKey, started int64, row chain.Row) {
 	m.end(shell, started)
 	if m.Open[shell] == nil {
-		m.Open[shell] = map[int64]open{}
+		m.Open[shell] = map[int64]chain.Row{}
 	}
-	m.Open[shell][started] = c
-	m.bytes[shell.UID] += c.size()
+	m.Open[shell][started] = row
+	m.bytes[shell.UID] += rowSize(row)
 	for m.bytes[shell.UID] > openBytes {
 		m.endOldest(shell.UID)
 	}
 }
 
 func (m *memory) end(shell shellKey, started int64) {
-	c, ok := m.Open[shell][started]
+	row, ok := m.Open[shell][started]
 	if !ok {
 		return
 	}
@@ -95,7 +92,7 @@ func (m *memory) end(shell shellKey, started int64) {
 	if len(m.Open[shell]) == 0 {
 		delete(m.Open, shell)
 	}
-	if m.bytes[shell.UID] -= c.size(); m.bytes[shell.UID] == 0 {
+	if m.bytes[shell.UID] -= rowSize(row); m.bytes[shell.UID] == 0 {
 		delete(m.bytes, shell.UID)
 	}
 }
@@ -174,8 +171,8 @@ func (m *memory) save(path string) error {
 		k.Read = append(k.Read, placeKept{place, end})
 	}
 	for shell, commands := range m.Open {
-		for started, c := range commands {
-			k.Open = append(k.Open, stored{Measurement: c.Row.Measurement, Time: c.Row.Time, Tags: mapOf(c.Row.Tags), Fields: mapOf(c.Row.Fields),
+		for started, row := range commands {
+			k.Open = append(k.Open, stored{Measurement: row.Measurement, Time: row.Time, Tags: mapOf(row.Tags), Fields: mapOf(row.Fields),
 				Origin: origin{Shell: &shell, Started: started}})
 		}
 	}
@@ -236,7 +233,7 @@ func loadMemory(path string) (*memory, error) {
 		if err != nil {
 			return newMemory(), err
 		}
-		m.begin(*o.Shell, o.Started, open{row})
+		m.begin(*o.Shell, o.Started, row)
 	}
 	return m, nil
 }

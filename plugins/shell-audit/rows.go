@@ -36,12 +36,10 @@ func (c *collector) record(uid int, r record.Record, level attestation, f drop.F
 	s.seq = r.Seq
 	s.identify()
 	s.proven = level == ofProcess
-	if s.proven {
-		if s.known && s.process.Attested {
-			c.trusted[s.process.Session] = true
-		}
+	if s.proven && s.known && s.process.Attested {
+		c.trusted[s.process.Session] = true
 	}
-	o.Shell, o.Seq = &s.key, r.Seq
+	o.Shell = &s.key
 	switch r.Kind {
 	case record.Hello:
 		s.learn(r)
@@ -78,21 +76,26 @@ func (c *collector) command(s *shell, r record.Record, level attestation, now ti
 		return chain.Row{}, err
 	}
 	row := c.row(chain.Commands, s.user(c.names), s.name, "hook", at)
-	clean := text.Clean(r.Command)
-	shown, secrets := c.rules.Redact(clean)
-	row.Fields = append(s.fields(c.own),
-		chain.String("command", shown), chain.String("cwd", text.Clean(r.Cwd)), chain.Int("seq", r.Seq),
+	row.Fields = append(append(s.fields(c.own), c.typed(r.Command, r.Truncated)...),
+		chain.String("cwd", text.Clean(r.Cwd)), chain.Int("seq", r.Seq),
 		chain.Int("attestation", int64(level)), chain.Int("timestamp", row.Time))
 	if r.History != record.NoHistory {
 		row.Fields = append(row.Fields, chain.Int("history_id", r.History))
 	}
-	if secrets > 0 {
-		row.Fields = append(row.Fields, chain.Int("redacted", int64(secrets)), chain.String("command_mac", redact.MAC(c.key, r.Command)))
-	}
-	if r.Truncated {
-		row.Fields = append(row.Fields, chain.Bool("truncated", true))
-	}
 	return row, nil
+}
+
+// typed are the fields of what was typed, or run: without what can do something to a terminal, and without secrets.
+func (c *collector) typed(command string, truncated bool) []chain.Value {
+	shown, secrets := c.rules.Redact(text.Clean(command))
+	f := []chain.Value{chain.String("command", shown)}
+	if secrets > 0 {
+		f = append(f, chain.Int("redacted", int64(secrets)), chain.String("command_mac", redact.MAC(c.key, command)))
+	}
+	if truncated {
+		f = append(f, chain.Bool("truncated", true))
+	}
+	return f
 }
 
 // believed is the time of a command. What a shell says of it is a claim. It is believed between the shell's command before and now,
@@ -133,7 +136,7 @@ func (c *collector) end(s *shell, r record.Record, o origin, now time.Time) erro
 		return c.event(event{kind: "gap", detail: "the end of a command whose beginning is not there", shell: s, seq: r.Seq, origin: o})
 	}
 	o.Closes, o.Started = true, int64(r.Started)
-	row := begun.Row
+	row := begun
 	row.Fields = append(slices.Clone(row.Fields), ending(r)...)
 	return c.ledger.add(chain.End, row, true, o)
 }
@@ -171,17 +174,12 @@ func (c *collector) event(e event) error {
 	}
 	user, name := "", ""
 	var more []chain.Value
-	add := func(v chain.Value) { more = append(more, v) }
 	if e.shell != nil {
 		user, name = e.shell.user(c.names), e.shell.name
-		for _, f := range e.shell.fields("") {
-			if f.Name == "uid" || f.Name == "pid" || f.Name == "session" || f.Name == "tty" {
-				add(f)
-			}
-		}
+		more = e.shell.who()
 	} else if e.kind != "start" && e.kind != "stop" {
 		user, name = c.names.Of(e.uid), e.name
-		add(chain.Int("uid", int64(e.uid)))
+		more = append(more, chain.Int("uid", int64(e.uid)))
 	}
 	more = append(more, e.fields...)
 	row := c.row(eventMeasurement.Name, user, name, "hook", time.Now(), chain.String("kind", e.kind))
@@ -228,7 +226,7 @@ func (c *collector) repeated(k repeatKey, count int64, now time.Time) error {
 func (c *collector) tellRepeats(now time.Time) error {
 	const often = 10 * time.Second
 	for k, r := range c.repeats {
-		if now.Sub(r.told) < often || k.kind == "trouble" {
+		if now.Sub(r.told) < often {
 			continue
 		}
 		delete(c.repeats, k)

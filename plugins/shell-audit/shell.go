@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -94,19 +95,32 @@ var bootID = func() string {
 	return string(b[:8])
 }()
 
-// fields are those of a shell that rows of it have.
-func (s *shell) fields(own string) []chain.Value {
+// who are the fields that tell the shell.
+func (s *shell) who() []chain.Value {
 	f := []chain.Value{
 		chain.Int("uid", int64(s.key.UID)), chain.Int("pid", int64(s.key.PID)), chain.String("session", session(s.key)),
 	}
+	terminal := s.terminal
+	if s.known {
+		terminal = s.process.Terminal
+	}
+	if terminal != "" {
+		f = append(f, chain.String("tty", terminal))
+	}
+	return f
+}
+
+// fields are those of a shell that the rows of its commands have; own is the address of the host.
+func (s *shell) fields(own string) []chain.Value {
+	f := s.who()
 	add := func(name, value string) {
 		if value != "" {
 			f = append(f, chain.String(name, value))
 		}
 	}
-	terminal, parent := s.terminal, s.parent
+	parent := s.parent
 	if s.known {
-		terminal, parent = s.process.Terminal, s.process.Parent
+		parent = s.process.Parent
 		if s.process.LoginUID != identity.NoLogin {
 			f = append(f, chain.Int("auid", int64(s.process.LoginUID)), chain.Bool("login_attested", s.proven && s.process.Attested))
 		}
@@ -115,11 +129,7 @@ func (s *shell) fields(own string) []chain.Value {
 	if parent > 0 {
 		f = append(f, chain.Int("ppid", int64(parent)))
 	}
-	add("tty", terminal)
 	add("ssh_client", s.client)
-	if s.address != "" {
-		own = s.address
-	}
-	add("address", own)
+	add("address", cmp.Or(s.address, own))
 	return f
 }
