@@ -109,7 +109,7 @@ func (v *variant) start(ctx context.Context, b *bench) error {
 	if err := os.WriteFile(fmt.Sprintf("%s/u/%d.log", spool, os.Geteuid()), nil, 0o600); err != nil {
 		return err
 	}
-	rc := "PS1=$'\\\\[\\e]777;ready\\a\\\\]$ '\nHISTFILE=\n" + v.rc
+	rc := terminal.BashReady + "HISTFILE=\n" + v.rc
 	if v.hooked {
 		if err := hook.Install(hook.Options{Root: v.root, Library: filepath.Join(b.bin, hook.Library), Shells: []string{"bash"}}); err != nil {
 			return err

@@ -57,7 +57,7 @@ func install(t *testing.T, w *watched) (root string) {
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
 	// The shells say when they are ready.
-	rc := ". " + root + "/etc/bash.bashrc\nPS1='\\[\\e]777;ready\\a\\]$ '\n"
+	rc := ". " + root + "/etc/bash.bashrc\n" + terminal.BashReady
 	if err := os.WriteFile(root+"/bashrc", []byte(rc), 0o644); err != nil {
 		t.Fatal(err)
 	}

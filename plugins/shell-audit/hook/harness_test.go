@@ -3,9 +3,7 @@ package hook
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/plugins/shell-audit/drop"
 	"github.com/vedette-monitor/vedette/plugins/shell-audit/hook/terminal"
+	written "github.com/vedette-monitor/vedette/plugins/shell-audit/record"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,25 +108,15 @@ func (b *bed) write(t *testing.T, name, text string) {
 
 func (b *bed) log() string { return fmt.Sprintf("%s/u/%d.log", b.spool, b.uid) }
 
-// makeLog makes the user's file: of root's, append-only, with an ACL that lets this one user write.
+// makeLog makes the user's file, as the collector does.
 func (b *bed) makeLog(t *testing.T) {
 	t.Helper()
-	if err := os.WriteFile(b.log(), nil, 0o600); err != nil {
+	d, err := drop.Open(b.spool, drop.Usual, nil, hclog.NewNullLogger())
+	if err != nil {
 		t.Fatal(err)
 	}
-	acl := binary.LittleEndian.AppendUint32(nil, 2)
-	for _, e := range []struct {
-		tag, perm uint16
-		id        uint32
-	}{{1, 6, 0xffffffff}, {2, 2, uint32(b.uid)}, {4, 0, 0xffffffff}, {16, 2, 0xffffffff}, {32, 0, 0xffffffff}} {
-		acl = binary.LittleEndian.AppendUint16(acl, e.tag)
-		acl = binary.LittleEndian.AppendUint16(acl, e.perm)
-		acl = binary.LittleEndian.AppendUint32(acl, e.id)
-	}
-	if err := unix.Setxattr(b.log(), "system.posix_acl_access", acl, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.appendOnly(true); err != nil {
+	defer d.Close()
+	if err := d.Admit(b.uid); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -159,22 +151,16 @@ func (b *bed) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-const (
-	bashReady = "PS1=$'\\\\[\\e]777;ready\\a\\\\]$ '\n"
-	zshReady  = "PS1=$'%{\\e]777;ready\\a%}%% '\nunsetopt prompt_sp zle_bracketed_paste 2>/dev/null\nunset zle_bracketed_paste\n"
-	fishReady = "function fish_prompt; echo '> '; end\nfunction ready --on-event fish_prompt; printf '\\e]777;ready\\a'; end\nset -g fish_greeting\n"
-)
-
 // shell starts a shell that reads the hook and then rc, and waits for its first prompt.
 func (b *bed) shell(t *testing.T, name, rc string, change ...func(*exec.Cmd)) *session {
 	t.Helper()
 	var cmd *exec.Cmd
 	switch {
 	case strings.HasPrefix(filepath.Base(name), "bash"):
-		b.write(t, "/home/.bashrc", ". "+b.root+"/etc/bash.bashrc\n"+bashReady+rc)
+		b.write(t, "/home/.bashrc", ". "+b.root+"/etc/bash.bashrc\n"+terminal.BashReady+rc)
 		cmd = b.command(name, "--rcfile", b.home+"/.bashrc", "-i")
 	case name == "zsh":
-		b.write(t, "/home/.zshrc", ". "+b.root+"/etc/zsh/zshrc\n"+zshReady+rc)
+		b.write(t, "/home/.zshrc", ". "+b.root+"/etc/zsh/zshrc\n"+terminal.ZshReady+rc)
 		cmd = b.command("zsh", "-i")
 	case name == "fish":
 		if err := os.MkdirAll(b.home+"/.config/fish", 0o755); err != nil {
@@ -183,7 +169,7 @@ func (b *bed) shell(t *testing.T, name, rc string, change ...func(*exec.Cmd)) *s
 		if err := exec.Command("chown", "-R", strconv.Itoa(b.uid), b.home+"/.config").Run(); err != nil {
 			t.Fatal(err)
 		}
-		b.write(t, "/home/.config/fish/config.fish", "source "+b.root+"/"+fishFile+"\n"+fishReady+rc)
+		b.write(t, "/home/.config/fish/config.fish", "source "+b.root+"/"+fishFile+"\n"+terminal.FishReady+rc)
 		cmd = b.command("fish", "-i")
 	}
 	for _, c := range change {
@@ -222,7 +208,7 @@ func (s *session) run(lines ...string) string {
 
 // record is what a hook wrote.
 type record struct {
-	kind, enc, shell     string
+	kind, shell          string
 	pid, start, seq      int64
 	hist, t0, t1         int64
 	rc, full             int64
@@ -272,25 +258,13 @@ func parse(t *testing.T, file string, data []byte) []record {
 	return all
 }
 
-func parseOne(text string) (r record, err error) {
-	head, body, _ := strings.Cut(text, "\n")
-	r.line = head
-	var version int
-	var cwd, cmd int
-	if n, err := fmt.Sscanf(head, "%d %s %s %s %d %d %d %d %d %d %d %d %d %d", &version, &r.kind, &r.enc, &r.shell, &r.pid, &r.start, &r.seq,
-		&r.hist, &r.t0, &r.t1, &r.rc, &cwd, &cmd, &r.full); err != nil {
-		return r, fmt.Errorf("field %d: %w", n, err)
-	}
-	if version != 1 || len(body) != cwd+cmd || len(text) > 18<<10 {
-		return r, fmt.Errorf("%d bytes where the header tells %d and %d", len(body), cwd, cmd)
-	}
-	r.cwd, r.cmd = body[:cwd], body[cwd:]
-	if r.enc == "url" {
-		if r.cwd, err = url.PathUnescape(r.cwd); err == nil {
-			r.cmd, err = url.PathUnescape(r.cmd)
-		}
-	}
-	return r, err
+func parseOne(text string) (record, error) {
+	r, err := written.Parse([]byte(text + "\x00"))
+	head, _, _ := strings.Cut(text, "\n")
+	return record{
+		kind: string(r.Kind), shell: r.Shell, pid: int64(r.PID), start: r.Birth, seq: r.Seq, hist: r.History, t0: int64(r.Started), t1: int64(r.Ended),
+		rc: int64(r.Exit), full: r.Full, cwd: r.Cwd, cmd: r.Command, line: head,
+	}, err
 }
 
 // commands are the texts of the started and of the complete commands.

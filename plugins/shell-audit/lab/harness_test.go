@@ -394,12 +394,6 @@ func (h *host) kill(program string) bool {
 	return len(pids) > 0
 }
 
-const (
-	bashReady = "PS1=$'\\\\[\\e]777;ready\\a\\\\]$ '\n"
-	zshReady  = "PS1=$'%{\\e]777;ready\\a%}%% '\nunsetopt prompt_sp\nunset zle_bracketed_paste\n"
-	fishReady = "function fish_prompt; echo '> '; end\nfunction ready --on-event fish_prompt; printf '\\e]777;ready\\a'; end\nset -g fish_greeting\n"
-)
-
 // as runs programs as the person does.
 func (h *host) as(uid int, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
@@ -422,17 +416,17 @@ func (h *host) shell(t *testing.T, name string) *session {
 	var cmd *exec.Cmd
 	switch name {
 	case "bash":
-		h.write("/home/.bashrc", ". "+h.root+"/etc/bash.bashrc\n"+bashReady)
+		h.write("/home/.bashrc", ". "+h.root+"/etc/bash.bashrc\n"+terminal.BashReady)
 		cmd = h.as(person, "bash", "--rcfile", h.home+"/.bashrc", "-i")
 	case "zsh":
-		h.write("/home/.zshrc", ". "+h.root+"/etc/zsh/zshrc\n"+zshReady)
+		h.write("/home/.zshrc", ". "+h.root+"/etc/zsh/zshrc\n"+terminal.ZshReady)
 		cmd = h.as(person, "zsh", "-i")
 	case "fish":
 		config := h.home + "/.config/fish"
 		if err := os.MkdirAll(config, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		h.write("/home/.config/fish/config.fish", "source "+h.root+"/etc/fish/conf.d/vedette-audit.fish\n"+fishReady)
+		h.write("/home/.config/fish/config.fish", "source "+h.root+"/etc/fish/conf.d/vedette-audit.fish\n"+terminal.FishReady)
 		if out, err := exec.Command("chown", "-R", strconv.Itoa(person), h.home+"/.config").CombinedOutput(); err != nil {
 			t.Fatal(string(out))
 		}

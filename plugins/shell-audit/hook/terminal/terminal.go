@@ -18,6 +18,13 @@ import (
 // Ready is what a shell must print when it shows a prompt, once each. Terminals take it for a title and show nothing.
 const Ready = "\x1b]777;ready\x07"
 
+// What a shell reads at its start to print Ready with each prompt, and nothing else that a person would only look at.
+const (
+	BashReady = "PS1=$'\\\\[\\e]777;ready\\a\\\\]$ '\n"
+	ZshReady  = "PS1=$'%{\\e]777;ready\\a%}%% '\nunsetopt prompt_sp zle_bracketed_paste 2>/dev/null\nunset zle_bracketed_paste\n"
+	FishReady = "function fish_prompt; echo '> '; end\nfunction ready --on-event fish_prompt; printf '\\e]777;ready\\a'; end\nset -g fish_greeting\n"
+)
+
 // Terminal is a shell that one types into.
 type Terminal struct {
 	cmd    *exec.Cmd
