@@ -226,3 +226,17 @@ func TestAHostileSessionIsRecordedAndWhatIsMissedIsTold(t *testing.T) {
 	}
 	h.waitFor("that it is told", func() bool { return len(h.events("no_hook"))+len(h.events("hook_gone")) > 0 })
 }
+
+func TestWhatAShellRunsWhoseHookWasTakenAwayIsRecordedAllTheSame(t *testing.T) {
+	h := newHost(t, "")
+	h.start()
+	s := h.shell(t, "zsh")
+	const away = "preexec_functions=() precmd_functions=()"
+	s.run("true", away, "/bin/echo unheard")
+	h.waitFor("what it ran, and the command that never ends", func() bool {
+		programs, err := h.query("SELECT * FROM records.shell_command WHERE source = 'exec' AND command = '/bin/echo unheard'")
+		return err == nil && len(programs) == 1 && programs[0].int("uid") == person && slices.ContainsFunc(h.commands(), func(r row) bool {
+			return r.text("command") == away && r.int("exit_code") < 0
+		})
+	})
+}
