@@ -145,7 +145,7 @@ func TestFiftyThousandCommandsAreFewSeriesAndReadBackInOrder(t *testing.T) {
 	if n != seriesOfMany {
 		t.Errorf("there are %d series, want hosts × users × shells × sources = %d", n, seriesOfMany)
 	}
-	rows, err := (&tail{auditFlags: &auditFlags{}, store: store, newest: 5}).history(t.Context())
+	rows, err := (&tail{pluginCall: &pluginCall{}, store: store, newest: 5}).history(t.Context())
 	if err != nil || len(rows) != 5 || rows[4].Fields["command"] == nil || fmt.Sprint(rows[4].Fields["command"]) != typedLast || rows[4].Tags["user"] == "" {
 		t.Errorf("%v, the newest are %v", err, rows)
 	}

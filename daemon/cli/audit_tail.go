@@ -37,8 +37,7 @@ What could do something to a terminal is shown as an escape, also if somebody el
   vedette audit tail --no-follow -n 100 -o json`,
 	}
 	strict(cmd)
-	a := newAuditFlags(cmd)
-	t := &tail{auditFlags: a}
+	t := &tail{pluginCall: newPluginCall(cmd, pluginDirFlag(cmd))}
 	f := cmd.Flags()
 	f.StringArrayVar(&t.hosts, "host", nil, "only commands of this host; may be repeated")
 	f.StringArrayVar(&t.users, "user", nil, "only commands of this user; may be repeated")
@@ -75,7 +74,7 @@ const mostRows = 10_000
 
 // tail is a call of audit tail.
 type tail struct {
-	*auditFlags
+	*pluginCall
 	hosts, users   []string
 	match, output  string
 	since          time.Time
@@ -90,7 +89,7 @@ type tail struct {
 
 func (t *tail) run(cmd *cobra.Command) error {
 	if err := t.load(cmd); err != nil {
-		return err
+		return &wrongUseError{err}
 	}
 	if t.cfg == nil {
 		return &wrongUseError{fmt.Errorf("there is no configuration %s that says where daemon and InfluxDB are: name one with --config", *t.path)}

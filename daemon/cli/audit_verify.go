@@ -33,13 +33,13 @@ The exit status is 0 if all is whole, 1 if it is not, and 2 if nothing was verif
   sudo vedette audit verify --journal --key /media/safe/web-03.key`,
 	}
 	strict(cmd)
-	a := newAuditFlags(cmd)
+	c := newPluginCall(cmd, pluginDirFlag(cmd))
 	key := cmd.Flags().String("key", "", "file with the first key, or - for standard input; by default the one that is still on this host")
 	journal := cmd.Flags().Bool("journal", false, "verify the journal of this host instead of InfluxDB")
 	host := cmd.Flags().String("host", "", "host whose records are meant; by default this one")
 	since := cmd.Flags().String("since", "", "how long ago to begin, such as 168h or 30d, or from when: 2026-01-31 or RFC 3339")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		err := a.verify(cmd, verification{Host: *host, Journal: *journal}, *key, *since)
+		err := c.verify(cmd, verification{Host: *host, Journal: *journal}, *key, *since)
 		var ended statusError
 		if err == nil || errors.As(err, &ended) {
 			return err
@@ -60,8 +60,8 @@ type verification struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-func (a *auditFlags) verify(cmd *cobra.Command, v verification, keyFile, since string) (err error) {
-	if err := a.load(cmd); err != nil {
+func (c *pluginCall) verify(cmd *cobra.Command, v verification, keyFile, since string) (err error) {
+	if err := c.load(cmd); err != nil {
 		return err
 	}
 	if v.Key, err = readKey(cmd.InOrStdin(), keyFile); err != nil {
@@ -75,12 +75,12 @@ func (a *auditFlags) verify(cmd *cobra.Command, v verification, keyFile, since s
 			return errors.New("--journal is that of this host: --host names another, perhaps")
 		}
 		v.Host, v.Own = "this host", true
-		return a.feed(cmd, []string{"verify"}, func(_ context.Context, send sender) error { return send(v) })
+		return c.feed(cmd, []string{"verify"}, func(_ context.Context, send sender) error { return send(v) })
 	}
-	if a.cfg == nil {
-		return fmt.Errorf("there is no configuration %s that says where InfluxDB is: name one with --config, or verify the --journal", *a.path)
+	if c.cfg == nil {
+		return fmt.Errorf("there is no configuration %s that says where InfluxDB is: name one with --config, or verify the --journal", *c.path)
 	}
-	store, err := openAuditStore(a.cfg)
+	store, err := openAuditStore(c.cfg)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func (a *auditFlags) verify(cmd *cobra.Command, v verification, keyFile, since s
 	if v.Host, err = store.chooseHost(cmd.Context(), v.Host); err != nil {
 		return err
 	}
-	v.Own, v.Kept = v.Host == ownHost(a.cfg), a.cfg.InfluxDB.RecordsRetention.Seconds()
-	return a.feed(cmd, []string{"verify"}, func(ctx context.Context, send sender) error {
+	v.Own, v.Kept = v.Host == ownHost(c.cfg), c.cfg.InfluxDB.RecordsRetention.Seconds()
+	return c.feed(cmd, []string{"verify"}, func(ctx context.Context, send sender) error {
 		if err := send(v); err != nil {
 			return err
 		}
@@ -189,12 +189,12 @@ type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// feed runs a command of the plugin's, and lets fill send it lines of JSON until that returns. When the command has ended, what
+// feed runs a command of the audit's, and lets fill send it lines of JSON until that returns. When the command has ended, what
 // fill has to say does not matter: the command has not waited for more.
-func (a *auditFlags) feed(cmd *cobra.Command, args []string, fill func(context.Context, sender) error) error {
-	command, err := a.command(args...)
+func (c *pluginCall) feed(cmd *cobra.Command, args []string, fill func(context.Context, sender) error) error {
+	command, err := c.command(auditPlugin, args...)
 	if err != nil {
-		return err
+		return &wrongUseError{err}
 	}
 	r, w, err := os.Pipe()
 	if err != nil {

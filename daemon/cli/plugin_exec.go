@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -26,25 +24,15 @@ label of a plugin block, or a plugin. If the configuration has a block for it, t
 		Example: "  vedette plugin exec http-quality -- help",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	path := configFlag(cmd)
-	settings := variableFlags(cmd)
-	instance := cmd.Flags().String("instance", "", "label of the plugin block whose configuration the command gets")
+	c := newPluginCall(cmd, dir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var cfg *config.Config
-		if _, err := os.Stat(*path); !errors.Is(err, fs.ErrNotExist) || cmd.Flags().Changed("config") {
-			loaded, diags := app.Load(*path, *settings...)
-			if cfg, err = checked(cmd, loaded, diags); err != nil {
-				return err
-			}
+		if err := c.load(cmd); err != nil {
+			return err
 		}
-		command, manifest, err := commandOf(cfg, *path, *dir, args[0], *instance)
+		command, err := c.command(args[0], args[1:]...)
 		if err != nil {
 			return err
 		}
-		if err := offers(manifest, args[1:]); err != nil {
-			return err
-		}
-		command.Args = args[1:]
 		return command.Exec()
 	}
 	return cmd
