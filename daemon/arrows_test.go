@@ -25,6 +25,7 @@ var floors = [][]string{
 	{"daemon/influx/embedded/influxdtest"},
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},
+	{"daemon/point/pointtest"},
 	{"daemon/point", "daemon/process", "daemon/backoff", "daemon/tally", "daemon/soak"},
 	{"sdk/sdktest"},
 	{"sdk"},

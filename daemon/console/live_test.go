@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/point/pointtest"
 	"github.com/vedette-monitor/vedette/sdk"
 )
 
@@ -47,19 +48,6 @@ func (s *subject) Watch(measurements []string) Watcher {
 	return w
 }
 
-func aPoint(t *testing.T, of *sdk.Point) *point.Point {
-	t.Helper()
-	raw, err := of.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := new(point.Point)
-	if err := p.Unmarshal(raw); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 func TestLivePointsKeepEveryDigit(t *testing.T) {
 	s := &subject{watchers: make(chan *watcher, 1)}
 	path, _ := control(t, s)
@@ -75,7 +63,7 @@ func TestLivePointsKeepEveryDigit(t *testing.T) {
 	at := time.Unix(0, 1_795_000_000_123_456_789).UTC()
 	sent := sdk.NewPoint("shell_command").Tag("user", "ann").At(at).Update().
 		Int("chain_seq", 9_007_199_254_740_993).Float("whole", 3).Float("tiny", 1e-300).Bool("truncated", true).String("command", "<a>\n\x1b[2J\u202e")
-	w.points <- []*point.Point{aPoint(t, sent)}
+	w.points <- []*point.Point{pointtest.Read(t, sent)}
 	got, err := live.Next()
 	want := `{shell_command ` + at.String() + ` map[user:ann] map[chain_seq:9007199254740993 command:` + "<a>\n\x1b[2J\u202e" + ` tiny:1e-300 truncated:true whole:3.0] true 0}`
 	if err != nil || fmt.Sprint(got) != want || !got.Time.Equal(at) {
@@ -146,7 +134,7 @@ func TestAClientThatDoesNotReadIsNotCutOff(t *testing.T) {
 	sent, blocked := 0, false
 	for !blocked {
 		select {
-		case w.points <- []*point.Point{aPoint(t, sdk.NewPoint("m").Int("n", int64(sent)).String("s", text).At(time.Unix(1, 0)))}:
+		case w.points <- []*point.Point{pointtest.Read(t, sdk.NewPoint("m").Int("n", int64(sent)).String("s", text).At(time.Unix(1, 0)))}:
 			sent++
 		case <-time.After(3 * server.server.WriteTimeout):
 			blocked = true

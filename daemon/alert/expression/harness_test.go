@@ -2,15 +2,16 @@ package expression
 
 import (
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/point/pointtest"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -67,34 +68,8 @@ type values map[string]any
 
 func (v values) point(t testing.TB, tags ...string) *point.Point {
 	t.Helper()
-	w := &wire.Point{Measurement: "m", Time: 1}
-	for key, value := range v {
-		f := &wire.Field{Key: key}
-		switch value := value.(type) {
-		case float64:
-			f.Value = &wire.Field_Float{Float: value}
-		case int:
-			f.Value = &wire.Field_Int{Int: int64(value)}
-		case bool:
-			f.Value = &wire.Field_Bool{Bool: value}
-		case string:
-			if strings.Contains(" "+strings.Join(append(tags, "target", "app", "isp", "host"), " ")+" ", " "+key+" ") {
-				w.Tags = append(w.Tags, &wire.Tag{Key: key, Value: value})
-				continue
-			}
-			f.Value = &wire.Field_String_{String_: value}
-		}
-		w.Fields = append(w.Fields, f)
-	}
-	raw, err := proto.Marshal(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := new(point.Point)
-	if err := p.Unmarshal(raw); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	tags = append(tags, "target", "app", "isp", "host")
+	return pointtest.Of(t, "m", time.Unix(0, 1), v, func(key string) bool { return slices.Contains(tags, key) })
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }

@@ -10,10 +10,10 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/expression"
 	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/point/pointtest"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -69,35 +69,10 @@ func try(t testing.TB, spec Spec) *trial {
 type values map[string]any
 
 func pointAt(t testing.TB, at time.Time, v values) *point.Point {
-	w := &wire.Point{Measurement: quality.Name, Time: at.UnixNano()}
-	for key, value := range v {
-		f := &wire.Field{Key: key}
-		switch value := value.(type) {
-		case float64:
-			f.Value = &wire.Field_Float{Float: value}
-		case int:
-			f.Value = &wire.Field_Int{Int: int64(value)}
-		case bool:
-			f.Value = &wire.Field_Bool{Bool: value}
-		case string:
-			if !slices.ContainsFunc(quality.Tags, func(s wire.TagSchema) bool { return s.Name == key }) {
-				f.Value = &wire.Field_String_{String_: value}
-				break
-			}
-			w.Tags = append(w.Tags, &wire.Tag{Key: key, Value: value})
-			continue
-		}
-		w.Fields = append(w.Fields, f)
-	}
-	raw, err := proto.Marshal(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := new(point.Point)
-	if err := p.Unmarshal(raw); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	t.Helper()
+	return pointtest.Of(t, quality.Name, at, v, func(key string) bool {
+		return slices.ContainsFunc(quality.Tags, func(s wire.TagSchema) bool { return s.Name == key })
+	})
 }
 
 // see gives a point of this moment.
