@@ -182,8 +182,13 @@ func TestHTTP3FailuresHaveTheRightOutcomeAndPhase(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			leavesNothing(t)
 			res := runTarget(t, Target{URL: parseURL(t, c.address(t)), RootCAs: ca.pool, Version: HTTP3, Timeout: c.timeout})
-			wantOutcome(t, res, c.outcome, c.ended, c.text)
 			h := res.Last()
+			// The server refuses a client after its handshake, which ends before the server's: that may be told while the request
+			// is still written.
+			if c.outcome == OutcomeTLS && c.ended == PhaseWait && h.Ended == PhaseRequest {
+				c.ended = PhaseRequest
+			}
+			wantOutcome(t, res, c.outcome, c.ended, c.text)
 			if h.Connected.Reached != (c.ended >= PhaseTLS) || h.Secured.Reached != (c.ended > PhaseTLS) || h.FirstByte.Reached != (c.ended == PhaseTransfer) {
 				t.Errorf("%+v", h)
 			}
