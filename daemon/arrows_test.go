@@ -19,7 +19,8 @@ var floors = [][]string{
 	{"daemon/cli"},
 	{"daemon/app"},
 	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold", "daemon/vitals", "daemon/dashboard"},
-	{"daemon/alert/rule"},
+	{"daemon/alert/policy"},
+	{"daemon/alert/rule", "daemon/alert/label", "daemon/alert/template", "daemon/alert/calendar"},
 	{"daemon/alert/expression"},
 	{"daemon/alert/window"},
 	{"daemon/influx/embedded/influxdtest"},
@@ -37,8 +38,12 @@ var private = map[string][]string{
 	// The embedded server is wired by app, as every room is.
 	"daemon/influx/embedded": {"daemon/app"},
 	// The siblings of alert have nothing to do with its rules.
-	"daemon/alert/rule":       {"daemon/alert", "daemon/app"},
-	"daemon/alert/expression": {"daemon/alert", "daemon/alert/rule"},
+	"daemon/alert/policy":     {"daemon/alert", "daemon/app"},
+	"daemon/alert/label":      {"daemon/alert", "daemon/alert/policy"},
+	"daemon/alert/template":   {"daemon/alert", "daemon/alert/policy"},
+	"daemon/alert/calendar":   {"daemon/alert", "daemon/alert/policy"},
+	"daemon/alert/rule":       {"daemon/alert", "daemon/alert/policy", "daemon/app"},
+	"daemon/alert/expression": {"daemon/alert", "daemon/alert/policy", "daemon/alert/rule", "daemon/alert/label"},
 	"daemon/alert/window":     {"daemon/alert", "daemon/alert/rule", "daemon/alert/expression"},
 }
 
