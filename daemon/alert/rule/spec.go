@@ -301,3 +301,6 @@ func (c *compiler) tags() {
 		r.quorum = c.quorum(q)
 	}
 }
+
+// Levels is how many levels a rule has; one without levels has a single one.
+func (r *Rule) Levels() int { return len(r.levels) }

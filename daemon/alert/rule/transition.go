@@ -1,6 +1,10 @@
 package rule
 
-import "time"
+import (
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/point"
+)
 
 // State is what an instance is.
 type State uint8
@@ -70,6 +74,12 @@ type Transition struct {
 	Bad, Of int
 	// Count is how many events there were.
 	Count int
+	// Key is the values with a NUL between them. Sample is the point that it follows from, nil where the clock has decided; Recent are the
+	// latest values, oldest first, and Who the voters that are bad.
+	Key    string
+	Sample *point.Point
+	Recent []float64
+	Who    []string
 	// Flapping says that the instance flaps, so that nobody is told of this transition but by FlapBegins and FlapEnds.
 	Flapping bool
 }
