@@ -79,6 +79,10 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Default: "y", Doc: "x"}}}}, nil
 	case "sampler":
 		return samplerManifest, nil
+	case "alert-notifier":
+		return notifierManifest, nil
+	case "odd-notifier":
+		return oddNotifierManifest, nil
 	}
 	return nil, fmt.Errorf("there is no plugin %q: %w", filepath.Base(source), fs.ErrNotExist)
 }

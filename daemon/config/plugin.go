@@ -46,22 +46,25 @@ type Plugin struct {
 }
 
 // Shown is Config without its secrets.
-func (p *Plugin) Shown() []byte {
-	if len(p.Secrets) == 0 {
-		return p.Config
+func (p *Plugin) Shown() []byte { return shown(p.Config, p.Secrets) }
+
+// shown is a configuration in JSON without what is at the paths.
+func shown(config []byte, secrets [][]string) []byte {
+	if len(secrets) == 0 {
+		return config
 	}
 	var all any
-	if err := json.Unmarshal(p.Config, &all); err != nil {
+	if err := json.Unmarshal(config, &all); err != nil {
 		panic("config: a plugin's configuration is no JSON: " + err.Error())
 	}
-	for _, path := range p.Secrets {
+	for _, path := range secrets {
 		all = covered(all, path)
 	}
-	shown, err := json.Marshal(all)
+	without, err := json.Marshal(all)
 	if err != nil {
 		panic("config: what was JSON is none any more: " + err.Error())
 	}
-	return shown
+	return without
 }
 
 // covered replaces what is at the path.
@@ -87,8 +90,8 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		Source   *string           `json:"source"`
 		Enabled  bool              `json:"enabled"`
 		Tags     map[string]string `json:"tags"`
-		Interval seconds           `json:"interval"`
-		Timeout  *seconds          `json:"timeout"`
+		Interval Seconds           `json:"interval"`
+		Timeout  *Seconds          `json:"timeout"`
 		Env      map[string]string `json:"env"`
 
 		User        string `json:"user"`
@@ -98,11 +101,11 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	}{}
 	own.value.into(&v)
 	name := block.Labels[0]
-	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env,
+	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.Duration(), Env: v.Env,
 		Nice: v.Nice, MemoryLimit: v.MemoryLimit, MaxSeries: v.MaxSeries}
 	p.Timeout = p.Interval
 	if v.Timeout != nil {
-		p.Timeout = v.Timeout.duration()
+		p.Timeout = v.Timeout.Duration()
 	}
 	sourceRange := block.LabelRanges[0]
 	if v.Source != nil {
