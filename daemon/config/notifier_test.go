@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,35 @@ var oddNotifierManifest = &wire.Manifest{Name: "odd-notifier", Version: "1.0.0",
 	{Name: "greedy", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "limit", Type: "int", Doc: "x"}}}},
 	{Name: "broken", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Default: "y", Doc: "x"}}}},
 }}
+
+func TestTheTagsOfAPluginsPointsAreKnown(t *testing.T) {
+	cfg, diags := load(t, write(t, t.TempDir(), "config.hcl", `
+plugin "http-quality" {
+  tags = { isp = "ct" }
+  target "a" {
+    url    = "x"
+    labels = { line = "1", app = "a" }
+  }
+  target "b" {
+    url    = "x"
+    labels = { region = "north", line = "2" }
+  }
+}
+plugin "lists" {
+  source = "http-quality"
+  file_sd {}
+}
+`))
+	if cfg == nil {
+		t.Fatal(diags)
+	}
+	if p := cfg.Plugins[0]; !slices.Equal(p.PointTags, []string{"app", "isp", "line", "region"}) || p.AnyTag {
+		t.Errorf("the tags are %v, any: %v", p.PointTags, p.AnyTag)
+	}
+	if p := cfg.Plugins[1]; len(p.PointTags) > 0 || !p.AnyTag {
+		t.Errorf("those of lists are %v, any: %v", p.PointTags, p.AnyTag)
+	}
+}
 
 func TestANotifierHasWhatItsChannelTypeSays(t *testing.T) {
 	path := write(t, t.TempDir(), "config.hcl", `
