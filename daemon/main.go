@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // hosts need no time zones of their own
 
 	"github.com/vedette-monitor/vedette/daemon/cli"
 )
