@@ -71,17 +71,17 @@ func (b *Bodies) refuseSecrets(d *decoded, schema wire.Schema) {
 	}
 }
 
-// Add adds the blocks of a text that comes with the program. It must be right.
-func (b *Bodies) Add(name string, text []byte) {
+// Text are the blocks of a text that comes with the program, which must be right.
+func (b *Bodies) Text(name string, text []byte) *Bodies {
 	file, diags := b.src.parser.ParseHCL(text, name)
 	if !diags.HasErrors() {
 		content, more := file.Body.Content(topLevel)
+		if !more.HasErrors() {
+			return &Bodies{b.d, b.src, content.Blocks}
+		}
 		diags = more
-		b.all = append(b.all, content.Blocks...)
 	}
-	if diags.HasErrors() {
-		panic(fmt.Sprintf("config: %s: %s", name, diags.Error()))
-	}
+	panic(fmt.Sprintf("config: %s: %s", name, diags.Error()))
 }
 
 // Fail adds an error.

@@ -18,7 +18,7 @@ const (
 	TypeTemplate  wire.Type = "template"
 )
 
-// Expression is the expression of such an attribute.
+// Expression is the expression of such an attribute, with the context that belongs to it.
 type Expression struct {
 	hcl.Expression
 	// Context has what the expression may refer to beside what it is about: variables, local values, and the elements of the

@@ -161,6 +161,10 @@ func converted(v cty.Value, typ wire.Type, expr hcl.Expression) (any, hcl.Expres
 	kind, element := typ.Element()
 	switch kind {
 	case "list":
+		if r, ok := references[element]; ok && v.Type().Equals(r.typ) {
+			// One reference is a list of one.
+			v = cty.TupleVal([]cty.Value{v})
+		}
 		v, err := convert.Convert(v, cty.List(ctyTypes[element]))
 		if r, ok := references[element]; ok && err != nil {
 			return nil, culprit(expr, err), fmt.Errorf("a list of references to blocks %s is required, such as [%s]", element, r.written)
