@@ -131,6 +131,8 @@ type Rule struct {
 	shape      window.Shape
 	quorum     *quorum
 	spec       Spec
+
+	identity, fingerprint uint64
 }
 
 type level struct {
@@ -151,6 +153,7 @@ func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}
+	c.rule.identity, c.rule.fingerprint = c.rule.sum(c.rule.who()), c.rule.sum(c.rule.what())
 	return c.rule, c.diags
 }
 
