@@ -81,7 +81,7 @@ var (
 func (l *loader) alert(b *config.Body) *Alert {
 	var v alertBody
 	b.Into(&v)
-	name := b.Labels[0]
+	name, before := b.Labels[0], l.Mistakes()
 	if !b.Sound {
 		// A label may be missing because of the mistake.
 		l.labels = append(l.labels, expression.AnyTag)
@@ -93,7 +93,6 @@ func (l *loader) alert(b *config.Body) *Alert {
 	if !v.Enabled || !b.Sound {
 		return nil
 	}
-	before := l.Mistakes()
 	a := &Alert{Name: name, Labels: v.Labels, Repeat: l.repeat(b, v.Repeat, v.RepeatMax)}
 	if v.Notify != nil {
 		a.Notify = append([]string{}, distinct(v.Notify)...)
