@@ -2,6 +2,7 @@ package point
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 	"time"
 
@@ -27,11 +28,21 @@ func FuzzUnmarshal(f *testing.F) {
 		if unmarshal != nil {
 			return
 		}
+		var again Point
+		if err := again.Unmarshal(p.AppendMessage(nil)); err != nil || !reflect.DeepEqual(normal(again), normal(p)) {
+			t.Fatalf("written as a message again: %v\n%+v\n%+v", err, again, p)
+		}
 		if _, err := p.Check(); err != nil {
 			return
 		}
 		readsBack(t, &p)
 	})
+}
+
+// normal is a point without the difference between nothing and an empty text.
+func normal(p Point) Point {
+	c, _ := p.Clone()
+	return *c
 }
 
 func sameAsProtobuf(t *testing.T, p *Point, reference *wire.Point) {

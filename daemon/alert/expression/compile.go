@@ -20,6 +20,8 @@ type compiler struct {
 	inAggregate bool
 	// subject is the left side of the first comparison of numbers.
 	subject func(*Row) float64
+	// terms are the values that the condition is made of, and what it asks of them.
+	terms []*node
 }
 
 // node is a compiled expression. It has the closure of its kind, and one of Any has all three; an unknown number is NaN and
@@ -34,6 +36,8 @@ type node struct {
 	unit string
 	text string
 	at   hcl.Range
+	// asks says that it is a question that has an answer, and no value.
+	asks bool
 }
 
 func (c *compiler) fail(at hcl.Range, summary, detail string, args ...any) *node {
@@ -42,6 +46,12 @@ func (c *compiler) fail(at hcl.Range, summary, detail string, args ...any) *node
 }
 
 func (c *compiler) compile(expr hcl.Expression) *node {
+	n := c.part(expr)
+	c.isTerm(expr, n)
+	return n
+}
+
+func (c *compiler) part(expr hcl.Expression) *node {
 	switch e := expr.(type) {
 	case *hclsyntax.ParenthesesExpr:
 		return c.compile(e.Expression)

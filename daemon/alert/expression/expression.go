@@ -55,6 +55,7 @@ type Condition struct {
 	truth func(*Row) Truth
 	value func(*Row) float64
 	text  string
+	terms []*node
 }
 
 // Evaluate judges a row, whose aggregates are set if the condition has any.
@@ -91,7 +92,7 @@ func (l *Layout) Compile(expr hcl.Expression, ctx *hcl.EvalContext, aggregates *
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}
-	return &Condition{truth, c.subject, n.text}, c.diags
+	return &Condition{truth, c.subject, n.text, c.terms}, c.diags
 }
 
 // Aggregates gathers the aggregates of a rule's conditions, each of them once, for the rule's windows.

@@ -223,3 +223,41 @@ func BenchmarkInstances(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStates writes 10,000 instances, as it is done every now and then, and reads them back.
+func BenchmarkStates(b *testing.B) {
+	const n = 10_000
+	for _, spec := range four(b) {
+		s, in := set(b, []Spec{with(spec, func(s *Spec) { s.Where = nil })}), points(b, n, time.Minute)
+		m := s.machines[0]
+		var out []Transition
+		for range 3 * n * 5 {
+			p, now := in.take()
+			out = s.Observe(out[:0], p, now)
+		}
+		kept := store{}
+		b.Run(spec.Name+" written", func(b *testing.B) {
+			size := 0
+			for b.Loop() {
+				m.Touch()
+				clear(kept)
+				size = 0
+				for more := true; more; {
+					more = m.Changed(1000, func(key string, state []byte) bool {
+						kept[key] = state
+						size += len(state)
+						return true
+					})
+				}
+			}
+			b.ReportMetric(float64(size)/float64(len(kept)), "B/instance")
+		})
+		b.Run(spec.Name+" read", func(b *testing.B) {
+			for b.Loop() {
+				if _, damaged := RestoreMachine(m.rule, in.at, in.at, kept.states()); len(damaged) > 0 {
+					b.Fatal(damaged)
+				}
+			}
+		})
+	}
+}

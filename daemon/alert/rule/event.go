@@ -23,6 +23,7 @@ type events struct {
 // event tells a hit, unless one was told within fold: then it only counts.
 func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at int64) []Transition {
 	in.seen, in.heard = m.now, m.now
+	m.touch(in)
 	m.stats.Samples++
 	v, ok := m.rule.judge(row, true)
 	if out, ok = m.known(out, in, &in.stream, ok); !ok {
@@ -49,12 +50,13 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 	t.At, t.Level, t.Value, t.Count, t.Bad, t.Of = time.Unix(0, at), level, m.rule.aboutOf(row, int8(level)), 1, 0, 0
 	if m.now < e.until {
 		e.count++
+		t.Sample = m.observed.keep()
 		e.newest = t
 		return out
 	}
 	out = m.unfold(out, in)
 	e.until = m.now + m.rule.spec.Fold
-	return append(out, t)
+	return m.tell(out, in, t)
 }
 
 // isNew reports whether a hit was not there before, and remembers it.
@@ -80,5 +82,7 @@ func (m *Machine) unfold(out []Transition, in *instance) []Transition {
 	}
 	t := e.newest
 	t.Reason, t.Count, e.count = More, e.count, 0
-	return append(out, t)
+	e.newest = Transition{}
+	m.touch(in)
+	return m.tell(out, in, t)
 }

@@ -84,7 +84,9 @@ func (tr *trial) tick(after time.Duration) { tr.out = tr.set.Tick(tr.out, noon.A
 
 // run gives points a minute apart, with these values of a field: "2.5", "2.5x3" for three of them, "?" for a point that lacks
 // it, and "_" for none.
-func (tr *trial) run(field, script string, base values) {
+func (tr *trial) run(field, script string, base values) { tr.runFrom(0, field, script, base) }
+
+func (tr *trial) runFrom(from time.Duration, field, script string, base values) {
 	minute := 0
 	for _, word := range strings.Fields(script) {
 		word, times, _ := strings.Cut(word, "x")
@@ -103,10 +105,11 @@ func (tr *trial) run(field, script string, base values) {
 					v[field] = f
 				}
 			}
+			at := from + time.Duration(minute)*time.Minute
 			if word != "_" {
-				tr.see(time.Duration(minute)*time.Minute, v)
+				tr.see(at, v)
 			}
-			tr.tick(time.Duration(minute) * time.Minute)
+			tr.tick(at)
 			minute++
 		}
 	}

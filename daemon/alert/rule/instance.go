@@ -17,16 +17,20 @@ type instance struct {
 	// seen is when the last point came, by the machine's clock, and heard when the last one that said something did.
 	seen, heard time.Duration
 	// born is when the instance was made, by the same clock.
-	born  time.Duration
-	fired int64
+	born time.Duration
+	// fired is the time of the sample that made it fire, or 0, and since that of what made it what it is.
+	fired, since int64
 	stream
 	state    State
 	level    int8
 	expected bool
-	window   *windowed
-	flap     *flap
-	voters   []voter
-	events   *events
+	// unwritten says that it has changed since it was written, and gone that there is no such instance any more.
+	unwritten, gone bool
+	window          *windowed
+	flap            *flap
+	voters          []voter
+	events          *events
+	recent          *recent
 }
 
 // windowed is what an instance of a rule with a window has beside its stream.
@@ -40,7 +44,7 @@ type windowed struct {
 
 // take takes a sample into the window, and reports whether it was taken and whether the window is to be judged now.
 func (w *windowed) take(r *Rule, sample []float64, at int64) (taken, due bool) {
-	if !w.Add(at, sample) {
+	if w.any && at <= w.newest || !w.Add(at, sample) {
 		return false, false
 	}
 	if w.any && w.pace.Step(time.Duration(at-w.newest), 0) {
@@ -74,12 +78,15 @@ func (m *Machine) move(out []Transition, in *instance, to State, level int8, rea
 	case to == Firing:
 		in.level, in.fired = level, t.At.UnixNano()
 	}
-	in.state = to
+	if to != from {
+		in.state, in.since = to, t.At.UnixNano()
+	}
+	m.touch(in)
 	t.Level = int(in.level)
 	if in.fired != 0 {
 		t.Fired = time.Unix(0, in.fired)
 	}
-	t.Rule, t.Values, t.From, t.To, t.Reason = m.rule, m.valuesOf(in), from, to, reason
+	t.Rule, t.Key, t.Values, t.From, t.To, t.Reason = m.rule, in.key, m.valuesOf(in), from, to, reason
 	if to != Firing && from == Firing {
 		in.fired = 0
 	}
@@ -87,6 +94,12 @@ func (m *Machine) move(out []Transition, in *instance, to State, level int8, rea
 		return m.changed(out, in, t)
 	}
 	t.Flapping = in.flap != nil && in.flap.flapping
+	return m.tell(out, in, t)
+}
+
+// tell appends a transition, with what is known of the instance beside it.
+func (m *Machine) tell(out []Transition, in *instance, t Transition) []Transition {
+	t.Who, t.Recent = m.who(in), in.recent.list()
 	return append(out, t)
 }
 
@@ -101,7 +114,7 @@ func (m *Machine) valuesOf(in *instance) []string {
 func (m *Machine) changed(out []Transition, in *instance, t Transition) []Transition {
 	limits := m.rule.spec.Flap
 	if limits.Changes == 0 {
-		return append(out, t)
+		return m.tell(out, in, t)
 	}
 	if in.flap == nil {
 		in.flap = &flap{changes: make([]time.Duration, 0, limits.Changes)}
@@ -114,10 +127,10 @@ func (m *Machine) changed(out []Transition, in *instance, t Transition) []Transi
 	begins := !f.flapping && len(f.changes) == limits.Changes && m.now-f.changes[0] <= limits.Within
 	f.flapping = f.flapping || begins
 	t.Flapping = f.flapping
-	out = append(out, t)
+	out = m.tell(out, in, t)
 	if begins {
 		t.From, t.Reason = t.To, FlapBegins
-		out = append(out, t)
+		out = m.tell(out, in, t)
 	}
 	return out
 }
@@ -128,20 +141,22 @@ func (m *Machine) calm(out []Transition, in *instance) []Transition {
 	if f == nil {
 		return out
 	}
-	quiet := m.now - f.changes[len(f.changes)-1]
+	last := f.changes[len(f.changes)-1]
 	switch {
-	case f.flapping && quiet >= m.rule.spec.Flap.Calm:
+	case f.flapping && m.quiet(last) >= m.rule.spec.Flap.Calm:
 		in.flap = nil
-		return append(out, m.mark(in, FlapEnds))
-	case !f.flapping && quiet > m.rule.spec.Flap.Within:
+		m.touch(in)
+		return m.tell(out, in, m.mark(in, FlapEnds))
+	case !f.flapping && m.now-last > m.rule.spec.Flap.Within:
 		in.flap = nil
+		m.touch(in)
 	}
 	return out
 }
 
 // mark is a transition that changes no state.
 func (m *Machine) mark(in *instance, reason Reason) Transition {
-	t := Transition{Rule: m.rule, Values: m.valuesOf(in), From: in.state, To: in.state, Reason: reason, Level: int(in.level), At: m.wall, Value: math.NaN()}
+	t := Transition{Rule: m.rule, Key: in.key, Values: m.valuesOf(in), From: in.state, To: in.state, Reason: reason, Level: int(in.level), At: m.wall, Value: math.NaN()}
 	t.Bad, t.Of = m.counts(in)
 	if in.fired != 0 {
 		t.Fired = time.Unix(0, in.fired)

@@ -12,8 +12,8 @@
 package rule
 
 import (
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/expression"
@@ -29,6 +29,8 @@ type Machine struct {
 	instances []*instance
 	stats     Stats
 	start     time.Time
+	// listening is from when on silence counts, by the machine's clock.
+	listening time.Duration
 	// now is the clock since the start, and wall the same as a time.
 	now  time.Duration
 	wall time.Time
@@ -39,6 +41,13 @@ type Machine struct {
 	// keys finds the instances, in the set in which the machine has this number.
 	keys   *keyring
 	number int
+	// observed is the point of the set.
+	observed *observed
+
+	// unwritten are the instances that have changed, and removed the keys of those that are no more, since they were written.
+	unwritten       []*instance
+	removed         []string
+	unwrittenHeader bool
 
 	sample, aggregates []float64
 }
@@ -55,14 +64,44 @@ type Stats struct {
 
 // NewMachine makes a machine without instances, but for those that are expected. now is the time from when on silence counts.
 func NewMachine(r *Rule, now time.Time) *Machine {
-	m := &Machine{
+	m := newMachine(r, now)
+	m.expect(nil)
+	return m
+}
+
+func newMachine(r *Rule, now time.Time) *Machine {
+	return &Machine{
 		rule: r, start: now, wall: now,
 		sample: make([]float64, r.shape.Columns), aggregates: make([]float64, len(r.shape.Aggregates)),
 	}
-	for _, value := range slices.Compact(slices.Sorted(slices.Values(r.spec.Expect))) {
-		m.add(value).expected = true
+}
+
+// expect adds the instances that are expected, beside those that there are.
+func (m *Machine) expect(there map[string]*instance) {
+	for _, value := range slices.Compact(slices.Sorted(slices.Values(m.rule.spec.Expect))) {
+		in := there[value]
+		if in == nil {
+			in = m.add(value)
+		}
+		in.expected = true
 	}
-	return m
+}
+
+// Rule is the rule whose instances they are.
+func (m *Machine) Rule() *Rule { return m.rule }
+
+// quiet is how long ago something was, as far as somebody listened since.
+func (m *Machine) quiet(at time.Duration) time.Duration { return m.now - max(at, m.listening) }
+
+// Full reports whether there are as many instances as there may be.
+func (m *Machine) Full() bool { return m.full }
+
+// Heard is when the last sample of an instance came that had a verdict, or the zero time.
+func (m *Machine) Heard(key string) time.Time {
+	if in := m.find(key); in != nil {
+		return m.start.Add(in.heard)
+	}
+	return time.Time{}
 }
 
 // Stats returns what was counted.
@@ -73,8 +112,9 @@ func (m *Machine) clock(now time.Time) {
 }
 
 func (m *Machine) add(key string) *instance {
-	in := &instance{key: key, seen: m.now, heard: m.now, born: m.now}
+	in := &instance{key: key, seen: m.now, heard: m.now, born: m.now, since: m.wall.UnixNano()}
 	in.init(m.rule)
+	m.touch(in)
 	if m.rule.aggregates != nil {
 		in.window = &windowed{Window: window.New(&m.rule.shape)}
 		in.window.pace.SetUsual(m.rule.spec.Interval)
@@ -119,13 +159,15 @@ func (m *Machine) passes(out []Transition, row *expression.Row, now time.Time) (
 	t := m.rule.where.Evaluate(row)
 	if t == expression.Unknown {
 		m.stats.WhereUnknown++
+		m.unwrittenHeader = m.unwrittenHeader || m.whereUnknown < unknownsAreBroken
 		if m.whereUnknown++; m.whereUnknown == unknownsAreBroken {
-			out = append(out, Transition{Rule: m.rule, Reason: Broken, At: now})
+			out = append(out, Transition{Rule: m.rule, Reason: Broken, At: now, Value: math.NaN()})
 		}
 		return out, false
 	}
+	m.unwrittenHeader = m.unwrittenHeader || m.whereUnknown > 0
 	if m.whereUnknown >= unknownsAreBroken {
-		out = append(out, Transition{Rule: m.rule, Reason: Mended, At: now})
+		out = append(out, Transition{Rule: m.rule, Reason: Mended, At: now, Value: math.NaN()})
 	}
 	m.whereUnknown = 0
 	return out, t == expression.True
@@ -139,8 +181,8 @@ func (m *Machine) instance(out []Transition, row *expression.Row) (*instance, []
 	if len(m.instances) >= m.rule.spec.Limit {
 		m.stats.Refused++
 		if !m.full {
-			m.full = true
-			out = append(out, Transition{Rule: m.rule, Reason: Full, At: m.wall, Count: len(m.instances)})
+			m.full, m.unwrittenHeader = true, true
+			out = append(out, Transition{Rule: m.rule, Reason: Full, At: m.wall, Count: len(m.instances), Value: math.NaN()})
 		}
 		return nil, out
 	}
@@ -173,6 +215,7 @@ func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at 
 			return out
 		}
 		in.seen = m.now
+		m.touch(in)
 		if !due {
 			return out
 		}
@@ -181,6 +224,7 @@ func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at 
 		covered = w.Covered()
 	}
 	in.seen = m.now
+	m.touch(in)
 	m.stats.Samples++
 	v, ok := r.judge(row, covered)
 	if out, ok = m.known(out, in, &in.stream, ok); !ok {
@@ -188,6 +232,7 @@ func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at 
 	}
 	in.heard = m.now
 	in.take(r, &v, at)
+	in.remember(r.aboutOf(row, in.tripped))
 	return m.follow(out, in, row, at)
 }
 
@@ -197,13 +242,13 @@ func (m *Machine) known(out []Transition, in *instance, s *stream, ok bool) ([]T
 		m.stats.Unknown++
 		if s.unknowns < unknownsAreBroken {
 			if s.unknowns++; s.unknowns == unknownsAreBroken {
-				out = append(out, m.mark(in, Broken))
+				out = m.tell(out, in, m.mark(in, Broken))
 			}
 		}
 		return out, false
 	}
 	if s.unknowns == unknownsAreBroken {
-		out = append(out, m.mark(in, Mended))
+		out = m.tell(out, in, m.mark(in, Mended))
 	}
 	s.unknowns = 0
 	return out, true
@@ -232,20 +277,32 @@ func (m *Machine) tick(out []Transition, now time.Time) []Transition {
 	before := len(out)
 	m.instances = slices.DeleteFunc(m.instances, func(in *instance) bool {
 		out = m.wait(out, in)
-		if in.expected || m.now-in.seen < m.rule.spec.Forget {
+		if in.expected || m.now-in.seen < m.rule.spec.Forget || m.now-m.listening < m.grace() {
 			return false
 		}
 		if in.state != OK {
 			t := m.mark(in, Forgotten)
 			t.To = OK
-			out = append(out, t)
+			out = m.tell(out, in, t)
 		}
 		m.keys.remove(m.number, in.key)
+		in.gone = true
+		m.removed = append(m.removed, in.key)
 		return true
 	})
-	m.full = m.full && len(m.instances) >= m.rule.spec.Limit
+	if m.full && len(m.instances) < m.rule.spec.Limit {
+		m.full, m.unwrittenHeader = false, true
+	}
 	slices.SortStableFunc(out[before:], func(a, b Transition) int { return slices.Compare(a.Values, b.Values) })
 	return out
+}
+
+// graceAfterStart is how long nobody is forgotten after somebody began to listen, unless silence takes longer to be told: who was away
+// then may have been the daemon.
+const graceAfterStart = time.Hour
+
+func (m *Machine) grace() time.Duration {
+	return min(m.rule.spec.Forget, max(graceAfterStart, 2*m.rule.spec.Absent))
 }
 
 // wait appends what follows for an instance from the clock alone.
@@ -259,32 +316,4 @@ func (m *Machine) wait(out []Transition, in *instance) []Transition {
 		out = m.unfold(out, in)
 	}
 	return m.calm(out, in)
-}
-
-// Status is what an instance is now.
-type Status struct {
-	Values []string
-	State  State
-	Level  int
-	// Fired is when it began to fire, or zero.
-	Fired time.Time
-	// Heard is when the last sample with a verdict came, and Stale that none came for three times as long as usual.
-	Heard           time.Time
-	Stale, Flapping bool
-	Bad, Of         int
-}
-
-// Instances lists the instances in the order of their values.
-func (m *Machine) Instances(now time.Time) []Status {
-	m.clock(now)
-	list := make([]Status, 0, len(m.instances))
-	for _, in := range slices.SortedFunc(slices.Values(m.instances), func(a, b *instance) int { return strings.Compare(a.key, b.key) }) {
-		t := m.mark(in, Bad)
-		s := Status{Values: t.Values, State: in.state, Level: t.Level, Fired: t.Fired, Flapping: t.Flapping, Bad: t.Bad, Of: t.Of}
-		s.Heard = m.start.Add(in.heard)
-		usual := in.pace.Usual()
-		s.Stale = usual > 0 && m.now-in.heard > 3*usual
-		list = append(list, s)
-	}
-	return list
 }

@@ -61,6 +61,7 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 		i = len(in.voters)
 		in.voters = append(in.voters, voter{name: string(name), heard: m.now})
 		in.voters[i].init(r)
+		m.touch(in)
 	}
 	v := &in.voters[i]
 	if m.late(&v.stream, at) {
@@ -71,6 +72,7 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 		return m.count(out, in, row, at)
 	}
 	in.seen = m.now
+	m.touch(in)
 	m.stats.Samples++
 	verdict, ok := r.judge(row, true)
 	if out, ok = m.known(out, in, &v.stream, ok); !ok {
@@ -79,6 +81,7 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 	in.heard, v.heard = m.now, m.now
 	v.take(r, &verdict, at)
 	in.pace = v.pace
+	in.remember(r.aboutOf(row, v.tripped))
 	return m.count(out, in, row, at)
 }
 
@@ -98,26 +101,81 @@ func (m *Machine) votes(in *instance) ballot {
 	for i := range in.voters {
 		v := &in.voters[i]
 		b.pending = b.pending || v.pending()
-		switch tripped := v.tripped != notTripped; {
-		case !v.any:
-		case m.now-v.heard > q.fresh:
-			if tripped {
-				b.held++
-			}
-		default:
+		switch m.voteOf(v) {
+		case held:
+			b.held++
+		case good:
 			b.voting++
-			if tripped {
-				b.bad++
-				b.level = max(b.level, v.tripped)
-			}
+		case bad:
+			b.voting++
+			b.bad++
+			b.level = max(b.level, v.tripped)
 		}
 	}
-	// Nobody is missed before there was time to be heard.
-	if missing := len(q.of) - b.voting; q.isBad && missing > 0 && m.now-in.born > q.fresh {
+	if missing := len(q.of) - b.voting; missing > 0 && m.missed(in) {
 		b.bad += missing
 		b.voting, b.held = len(q.of), 0
 	}
 	return b
+}
+
+// missed reports whether a voter that has no vote counts as bad. Nobody is missed before there was time to be heard.
+func (m *Machine) missed(in *instance) bool {
+	q := m.rule.quorum
+	return q.isBad && m.quiet(in.born) > q.fresh
+}
+
+// vote is what a voter says. One that was bad when it fell silent is held.
+type vote uint8
+
+const (
+	silent vote = iota
+	held
+	good
+	bad
+)
+
+func (v vote) String() string { return [...]string{"silent", "held", "good", "bad"}[v] }
+
+func (m *Machine) voteOf(v *voter) vote {
+	tripped := v.tripped != notTripped
+	switch {
+	case v.any && m.now-v.heard <= m.rule.quorum.fresh:
+		if tripped {
+			return bad
+		}
+		return good
+	case v.any && tripped:
+		return held
+	}
+	return silent
+}
+
+// who are the voters that count as bad, in order.
+func (m *Machine) who(in *instance) []string {
+	q := m.rule.quorum
+	if q == nil {
+		return nil
+	}
+	var names, voting []string
+	for i := range in.voters {
+		switch v := &in.voters[i]; m.voteOf(v) {
+		case bad:
+			names = append(names, v.name)
+			fallthrough
+		case good:
+			voting = append(voting, v.name)
+		}
+	}
+	if m.missed(in) {
+		for _, name := range q.of {
+			if !slices.Contains(voting, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // count makes the instance what its voters say. Silence takes nothing back: an instance that fires goes on while too few have a

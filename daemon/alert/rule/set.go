@@ -14,6 +14,18 @@ type Set struct {
 	reader   *expression.Reader
 	machines []*Machine
 	keyrings []*keyring
+	observed observed
+}
+
+// observed is the point that the rules of a set judge.
+type observed struct{ point, copy *point.Point }
+
+// keep is a copy of it, the same for all who keep it.
+func (o *observed) keep() *point.Point {
+	if o.copy == nil {
+		o.copy, _ = o.point.Clone()
+	}
+	return o.copy
 }
 
 // NewSet makes the set of machines whose rules were compiled on the layout. A machine is in one set.
@@ -25,7 +37,7 @@ func NewSet(layout *expression.Layout, machines ...*Machine) *Set {
 			i = len(s.keyrings)
 			s.keyrings = append(s.keyrings, &keyring{by: m.rule.by, entries: map[string]*entry{}})
 		}
-		m.number, m.keys = number, s.keyrings[i]
+		m.number, m.keys, m.observed = number, s.keyrings[i], &s.observed
 		for _, in := range m.instances {
 			e := m.keys.entry(in.key)
 			e.places = append(e.places, place{number, in})
@@ -40,8 +52,15 @@ func (s *Set) Observe(out []Transition, p *point.Point, now time.Time) []Transit
 	for _, k := range s.keyrings {
 		k.read = false
 	}
+	s.observed = observed{point: p}
+	before := len(out)
 	for _, m := range s.machines {
 		out = m.observe(out, row, p.Time, p.Update, now)
+	}
+	for i := range out[before:] {
+		if t := &out[before+i]; t.Sample == nil {
+			t.Sample = s.observed.keep()
+		}
 	}
 	return out
 }

@@ -15,15 +15,16 @@ func (m *Machine) hear(out []Transition, in *instance, at int64) []Transition {
 		in.pace.Step(time.Duration(at-in.newest), 0)
 	}
 	in.newest, in.any, in.seen, in.heard = at, true, m.now, m.now
+	m.touch(in)
 	if in.state != Firing {
 		return out
 	}
 	return m.move(out, in, OK, 0, Heard, Transition{At: time.Unix(0, at), Value: math.NaN()})
 }
 
-// listen fires if nothing was heard of the instance for long enough since the last point, or since the start.
+// listen fires if nothing was heard of the instance for long enough since the last point, or since somebody listens.
 func (m *Machine) listen(out []Transition, in *instance) []Transition {
-	if m.now-in.heard < m.rule.spec.Absent {
+	if m.quiet(in.heard) < m.rule.spec.Absent {
 		return out
 	}
 	return m.move(out, in, Firing, 0, Silent, Transition{At: m.wall, Value: (m.now - in.heard).Seconds()})

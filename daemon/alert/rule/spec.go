@@ -131,6 +131,9 @@ type Rule struct {
 	shape      window.Shape
 	quorum     *quorum
 	spec       Spec
+
+	identity, fingerprint uint64
+	measurement           string
 }
 
 type level struct {
@@ -143,7 +146,7 @@ func (r *Rule) Severity(level int) string { return r.levels[level].severity }
 
 // Compile compiles a rule on the points of a layout, or says what is wrong with it.
 func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
-	c := &compiler{layout: layout, spec: spec, rule: &Rule{Name: spec.Name, spec: spec}}
+	c := &compiler{layout: layout, spec: spec, rule: &Rule{Name: spec.Name, spec: spec, measurement: layout.Measurement()}}
 	c.kind()
 	c.defaults()
 	c.conditions()
@@ -151,6 +154,7 @@ func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}
+	c.rule.identity, c.rule.fingerprint = c.rule.sum(c.rule.who()), c.rule.sum(c.rule.what())
 	return c.rule, c.diags
 }
 
@@ -301,3 +305,9 @@ func (c *compiler) tags() {
 		r.quorum = c.quorum(q)
 	}
 }
+
+// Levels is how many levels a rule has; one without levels has a single one.
+func (r *Rule) Levels() int { return len(r.levels) }
+
+// OnSilence reports whether it is a rule on silence.
+func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }

@@ -24,6 +24,8 @@ type stream struct {
 	// tripped is the highest level that has tripped, or notTripped.
 	tripped  int8
 	unknowns uint8
+	// hole says that there was one since the last recovered sample.
+	hole bool
 	// run is how many samples in a row were recovered ones, and runSince the time of the first.
 	run      int32
 	runSince int64
@@ -33,8 +35,19 @@ type stream struct {
 type ring struct {
 	verdicts uint64
 	// met says that enough of them are bad, and badSince from which sample on.
-	met      bool
+	met bool
+	// n is how many there are.
+	n        uint8
 	badSince int64
+}
+
+// String is a letter for each verdict, the newest last.
+func (r *ring) String() string {
+	letters := make([]byte, r.n)
+	for i := range letters {
+		letters[len(letters)-1-i] = "gb"[r.verdicts>>i&1]
+	}
+	return string(letters)
 }
 
 func (s *stream) init(r *Rule) {
@@ -72,26 +85,25 @@ func (r *Rule) judge(row *expression.Row, covered bool) (v verdict, ok bool) {
 	return v, ok
 }
 
-// take takes a sample that is newer than the newest.
+// take takes a sample that is newer than the newest. After a hole what has to last begins anew, for each level with its next verdict.
 func (s *stream) take(r *Rule, v *verdict, at int64) {
-	hole := false
-	if s.any {
-		hole = s.pace.Step(time.Duration(at-s.newest), r.tolerance())
-	}
-	s.newest, s.any = at, true
+	hole := s.any && s.pace.Step(time.Duration(at-s.newest), r.tolerance())
+	s.newest, s.any, s.hole = at, true, s.hole || hole
 	mask := uint64(1)<<r.fire.Of - 1
 	for i := range s.rings {
 		ring := &s.rings[i]
+		ring.met = ring.met && !hole
 		if v.levels[i] == expression.Unknown {
 			continue
 		}
 		ring.verdicts = ring.verdicts << 1 & mask
+		ring.n = min(ring.n+1, uint8(r.fire.Of))
 		if v.levels[i] == expression.True {
 			ring.verdicts |= 1
 		}
 		was := ring.met
 		ring.met = bits.OnesCount64(ring.verdicts) >= r.fire.Bad
-		if ring.met && (!was || hole) {
+		if ring.met && !was {
 			ring.badSince = at
 		}
 		if ring.met && at-ring.badSince >= int64(r.fire.For) {
@@ -99,11 +111,11 @@ func (s *stream) take(r *Rule, v *verdict, at int64) {
 		}
 	}
 	if s.tripped != notTripped {
-		s.recover(r, v, at, hole)
+		s.recover(r, v, at)
 	}
 }
 
-func (s *stream) recover(r *Rule, v *verdict, at int64, hole bool) {
+func (s *stream) recover(r *Rule, v *verdict, at int64) {
 	switch v.recovered {
 	case expression.False:
 		s.run = 0
@@ -111,8 +123,8 @@ func (s *stream) recover(r *Rule, v *verdict, at int64, hole bool) {
 	case expression.Unknown:
 		return
 	}
-	if s.run == 0 || hole {
-		s.runSince = at
+	if s.run == 0 || s.hole {
+		s.runSince, s.hole = at, false
 	}
 	s.run++
 	if int(s.run) >= r.recover.Good && at-s.runSince >= int64(r.recover.For) {
@@ -131,17 +143,8 @@ func (s *stream) pending() bool {
 	return false
 }
 
-// bad is how many verdicts of the level that has tripped, or else of any, are bad.
-func (s *stream) bad() int {
-	if s.tripped != notTripped {
-		return bits.OnesCount64(s.rings[s.tripped].verdicts)
-	}
-	most := 0
-	for i := range s.rings {
-		most = max(most, bits.OnesCount64(s.rings[i].verdicts))
-	}
-	return most
-}
+// bad is how many verdicts of the level that has tripped, or else of the one with the most, are bad.
+func (s *stream) bad() int { return bits.OnesCount64(s.shown().verdicts) }
 
 // tolerance is how long a stream may be silent without that being a hole, whatever its pace.
 func (r *Rule) tolerance() time.Duration {

@@ -1,6 +1,10 @@
 package rule
 
-import "time"
+import (
+	"time"
+
+	"github.com/vedette-monitor/vedette/daemon/point"
+)
 
 // State is what an instance is.
 type State uint8
@@ -56,6 +60,8 @@ func (r Reason) String() string { return reasons[r] }
 // Transition is what became of an instance.
 type Transition struct {
 	Rule *Rule
+	// Key names the instance, for State: it is the values with a NUL between them.
+	Key string
 	// Values are those of the tags in the rule's by.
 	Values   []string
 	From, To State
@@ -68,6 +74,13 @@ type Transition struct {
 	Value float64
 	// Bad of Of samples were bad; with a quorum these are voters, of those that have a vote.
 	Bad, Of int
+	// Who are the voters that are bad, in order, where there is a quorum.
+	Who []string
+	// Recent are the last values of what the condition is about, the newest last.
+	Recent []float64
+	// Sample is a copy of the point that has led to this; that of the newest event if it tells of several. Where the clock alone decided
+	// there is none. Transitions of one point share it.
+	Sample *point.Point
 	// Count is how many events there were.
 	Count int
 	// Flapping says that the instance flaps, so that nobody is told of this transition but by FlapBegins and FlapEnds.

@@ -47,3 +47,11 @@ func (p *Pace) Step(interval, tolerance time.Duration) (hole bool) {
 	p.hole, p.after = interval, 0
 	return true
 }
+
+// Parts are what a pace remembers, for PaceOf.
+func (p *Pace) Parts() (usual, hole, after time.Duration) { return p.usual, p.hole, p.after }
+
+// PaceOf is a pace that remembers what another one did.
+func PaceOf(usual, hole, after time.Duration) Pace {
+	return Pace{usual: max(usual, 0), hole: max(hole, 0), after: max(after, 0)}
+}

@@ -1,0 +1,116 @@
+package rule
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Status is what an instance is now.
+type Status struct {
+	Key    string
+	Values []string
+	State  State
+	Level  int
+	// Since is when it became what it is, and Fired when it began to fire, or zero.
+	Since, Fired time.Time
+	// Heard is when the last sample with a verdict came, or zero; Usual is how long it usually takes until the next one, or 0, and Stale
+	// says that none came for three times as long.
+	Heard time.Time
+	Usual time.Duration
+	Stale bool
+	// Flapping says that it changes too often to be told of, and Broken that its condition is unknown again and again.
+	Flapping, Broken bool
+	Bad, Of          int
+	// Ring has a letter for each of the last verdicts of the level that fires, or else of the one with the most bad ones: b is bad and g
+	// is good, the newest last. Good is how many recovered samples there are in a row, since GoodSince.
+	Ring      string
+	Good      int
+	GoodSince time.Time
+	// Votes are those of a quorum, by the names of the voters.
+	Votes []Vote
+	// Recent are the last values of what the condition is about, the newest last.
+	Recent []float64
+	// Folded are the events that will be told when the fold ends.
+	Folded int
+}
+
+// Vote is what a voter says.
+type Vote struct {
+	Name string
+	// Says is "bad" or "good"; "silent" if it was not heard of for too long to have a vote, and "held" if it was bad before that; "missing"
+	// if it counts as bad because it is not heard of.
+	Says  string
+	Ring  string
+	Heard time.Time
+}
+
+// Instances lists the instances in the order of their values.
+func (m *Machine) Instances(now time.Time) []Status {
+	m.clock(now)
+	list := make([]Status, 0, len(m.instances))
+	for _, in := range slices.SortedFunc(slices.Values(m.instances), func(a, b *instance) int { return strings.Compare(a.key, b.key) }) {
+		list = append(list, m.status(in))
+	}
+	return list
+}
+
+func (m *Machine) status(in *instance) Status {
+	t := m.mark(in, Bad)
+	s := Status{
+		Key: in.key, Values: t.Values, State: in.state, Level: t.Level, Since: time.Unix(0, in.since), Fired: t.Fired, Usual: in.pace.Usual(),
+		Flapping: t.Flapping, Broken: in.unknowns == unknownsAreBroken, Bad: t.Bad, Of: t.Of, Ring: in.shown().String(), Good: int(in.run), Recent: in.recent.list(),
+	}
+	if in.run > 0 {
+		s.GoodSince = time.Unix(0, in.runSince)
+	}
+	if m.rule.spec.Absent == 0 || in.any {
+		s.Heard = m.start.Add(in.heard)
+	}
+	s.Stale = s.Usual > 0 && m.quiet(in.heard) > 3*s.Usual
+	if in.events != nil {
+		s.Folded = in.events.count
+	}
+	if m.rule.quorum != nil {
+		s.Votes = m.ballots(in)
+		for i := range in.voters {
+			s.Broken = s.Broken || in.voters[i].unknowns == unknownsAreBroken
+		}
+	}
+	return s
+}
+
+func (m *Machine) ballots(in *instance) []Vote {
+	var votes []Vote
+	for i := range in.voters {
+		v := &in.voters[i]
+		votes = append(votes, Vote{v.name, m.voteOf(v).String(), v.shown().String(), m.start.Add(v.heard)})
+	}
+	for _, name := range m.rule.quorum.of {
+		i := slices.IndexFunc(votes, func(v Vote) bool { return v.Name == name })
+		if i < 0 {
+			i = len(votes)
+			votes = append(votes, Vote{Name: name, Says: silent.String()})
+		}
+		if says := votes[i].Says; says != bad.String() && says != good.String() && m.missed(in) {
+			votes[i].Says = "missing"
+		}
+	}
+	slices.SortFunc(votes, func(a, b Vote) int { return strings.Compare(a.Name, b.Name) })
+	return votes
+}
+
+// shown is the ring of the level that has tripped, or else of the one with the most bad verdicts.
+func (s *stream) shown() *ring {
+	if s.tripped != notTripped {
+		return &s.rings[s.tripped]
+	}
+	most := &s.rings[0]
+	for i := range s.rings {
+		if bits.OnesCount64(s.rings[i].verdicts) > bits.OnesCount64(most.verdicts) {
+			most = &s.rings[i]
+		}
+	}
+	return most
+}
