@@ -66,6 +66,11 @@ func TestEveryExampleConfigurationIsValid(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
+				if e.Name() == "notifiers.hcl" {
+					// The channels are those of a plugin that is built here, and so are the receivers that name them.
+					write(t, dir, e.Name(), read(t, filepath.Join("testdata", e.Name())))
+					continue
+				}
 				if ext := filepath.Ext(e.Name()); source == name || filepath.Join(source, e.Name()) == name || ext == ".csv" || ext == ".token" {
 					write(t, dir, e.Name(), inPluginDir(read(t, filepath.Join(source, e.Name()))))
 				}

@@ -428,36 +428,24 @@ func TestTheAlertsThatAreBuiltInFireForWhatTheySay(t *testing.T) {
 	}
 }
 
-func TestAFingerprintChangesWithWhatTheStateIsMadeOf(t *testing.T) {
-	of := func(body string) *Alert {
-		return load(t, routed+"alert \"a\" {\n  from = \"http_quality\"\n  by   = [\"target\"]\n"+body+"\n}\n").alert("a")
+func TestWhatIsSaidInOtherWordsJudgesInTheSameWay(t *testing.T) {
+	of := func(body string) *rule.Rule {
+		return load(t, routed+"locals {\n  slow = 2\n}\nalert \"a\" {\n  from = \"http_quality\"\n  by   = [\"target\"]\n"+body+"\n}\n").alert("a").Rule
 	}
-	base := of(`  when = total_time > 2`)
+	base := of("when = total_time > 2")
 	for _, same := range []string{
-		"when=total_time>2.0", "when = total_time > \"2s\"", "when = total_time > 2\n fire {\n bad = 3\n}", "when = total_time > 2\n summary = \"x\"\n severity = \"warning\"",
+		"when=total_time>2.0", "when = total_time > \"2s\"", "when = total_time > local.slow", "when = total_time > 2\n summary = \"x\"\n severity = \"warning\"",
 		"when = total_time > 2\n labels = { team = \"a\" }\n notify = []",
 	} {
-		if a := of(same); a.Fingerprint != base.Fingerprint || a.Key != base.Key {
+		if r := of(same); r.Fingerprint() != base.Fingerprint() || r.Identity() != base.Identity() {
 			t.Errorf("%s loses the state", same)
 		}
 	}
-	seen := map[string]string{base.Fingerprint: "the first"}
-	for _, other := range []string{
-		"when = total_time > 3", "when = total_time > 2\n where = isp == \"ct\"", "when = total_time > 2\n severity = \"critical\"", "when = total_time > 2\n updates = true",
-		"when = total_time > 2\n kind = \"event\"", "over = \"5m\"\n when = avg(total_time) > 2", "over = \"6m\"\n when = avg(total_time) > 2", "absent = \"5m\"",
-		"when = total_time > 2\n quorum \"isp\" {\n need = 1\n fresh = \"1m\"\n}",
-	} {
-		a := of(other)
-		if before, ok := seen[a.Fingerprint]; ok {
-			t.Errorf("%s and %s have the same fingerprint", other, before)
-		}
-		seen[a.Fingerprint] = other
-		if a.Key != base.Key {
-			t.Errorf("%s has other instances", other)
-		}
+	if r := of("when = total_time > 3"); r.Fingerprint() == base.Fingerprint() || r.Identity() != base.Identity() {
+		t.Error("another limit does not judge otherwise, or judges others")
 	}
-	if other := load(t, routed+"alert \"a\" {\n  from = \"http_quality\"\n  by   = [\"line\"]\n  when = total_time > 2\n}\n").alert("a"); other.Key == base.Key || other.Fingerprint == base.Fingerprint {
-		t.Error("other instances have the same key")
+	if r := of("when = total_time > 2\n quorum \"isp\" {\n need = 1\n fresh = \"1m\"\n}"); r.Identity() == base.Identity() {
+		t.Error("a quorum has the same instances")
 	}
 }
 
@@ -492,7 +480,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, a := range p.Alerts {
-			if a.Rule == nil || a.Fingerprint == "" || a.Key == "" {
+			if a.Rule == nil || a.Layout == nil || a.From == "" {
 				t.Errorf("the alert is %+v", a)
 			}
 		}
