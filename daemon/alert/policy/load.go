@@ -128,6 +128,7 @@ func (l *loader) inhibitions() {
 
 func (l *loader) heartbeats() {
 	for _, b := range l.Of("heartbeat", heartbeatSchema) {
+		l.checkName(b, "heartbeat")
 		var v struct {
 			URL   string         `json:"url"`
 			Every config.Seconds `json:"every"`

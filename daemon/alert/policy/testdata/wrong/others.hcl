@@ -20,3 +20,11 @@ alerting {
 alerting {
   hold = "-1s"
 }
+heartbeat "two words" {
+  url = "https://hc.example.com/ping"
+}
+alert "heartbeat.a" {
+  from   = "vedette_runtime"
+  when   = uptime > 1
+  notify = []
+}
