@@ -93,6 +93,9 @@ func tidy(d sdk.Delivery) sdk.Delivery {
 	d.Code, _ = notice.Cut(notice.Line(d.Code), maxCode)
 	d.Message, _ = notice.Cut(notice.Line(d.Message), maxMessage)
 	d.ProviderID, _ = notice.Cut(notice.Line(d.ProviderID), maxMessage)
+	if d.Message == "" && d.Outcome != sdk.Delivered {
+		d.Message = "the provider says no more than its code"
+	}
 	return d
 }
 
