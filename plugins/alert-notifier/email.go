@@ -27,6 +27,8 @@ import (
 const (
 	// maxMail is the longest text of a mail; its HTML is longer.
 	maxMail = 256 << 10
+	// minMail is a text that every server takes.
+	minMail = 1 << 10
 	// maxDialogue is as much as is read of what a server says in a connection.
 	maxDialogue = 1 << 20
 )
@@ -148,9 +150,8 @@ func (e *email) Check(ctx context.Context) sdk.Delivery {
 
 func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done func(sdk.Delivery)) map[string]string {
 	id := e.messageID(n.ID)
-	blocks, short := n.Fit(maxMail, func(b []notice.Block) int { return len(markup.Plain(b)) })
-	text, page := markup.Plain(blocks), markup.HTML(n.Subject(), blocks, n.IsGood())
 	root := n.State["message_id"]
+	short := false
 	var c *conversation
 	defer func() {
 		if c != nil {
@@ -166,8 +167,11 @@ func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done
 		if failed != nil {
 			d, c = *failed, nil
 		} else {
+			var m *gomail.Msg
+			var size int
 			var alive bool
-			if d, alive = c.send(e.message(n, id, root, e.to[address], text, page)); !alive {
+			m, size, short = e.fitting(n, id, root, e.to[address], c.room())
+			if d, alive = c.send(m, size); !alive {
 				c.close()
 				c = nil
 			}
@@ -179,6 +183,19 @@ func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done
 		root = id
 	}
 	return map[string]string{"message_id": root}
+}
+
+// fitting is the message, as short as the server wants it.
+func (e *email) fitting(n *notice.Notice, id, root string, to *mail.Address, room int) (m *gomail.Msg, size int, short bool) {
+	for limit := maxMail; ; limit /= 2 {
+		blocks, cut := n.Fit(limit, func(b []notice.Block) int { return len(markup.Plain(b)) })
+		m = e.message(n, id, root, to, markup.Plain(blocks), markup.HTML(n.Subject(), blocks, n.IsGood()))
+		var c counter
+		_, _ = m.WriteTo(&c) // which takes everything
+		if room <= 0 || c.n <= room || limit < minMail {
+			return m, c.n, cut
+		}
+	}
 }
 
 // messageID is what all attempts to send a notice have in common, so that a mailbox that has it takes another for the same.
@@ -370,17 +387,25 @@ func (c *conversation) close() {
 }
 
 // send sends a message. alive says that the connection can take another.
-func (c *conversation) send(m *gomail.Msg) (d sdk.Delivery, alive bool) {
-	size := &counter{}
-	_, _ = m.WriteTo(size) // into a counter that takes everything
+func (c *conversation) send(m *gomail.Msg, size int) (d sdk.Delivery, alive bool) {
 	err := c.client.SendWithSMTPClient(c.smtp, m)
 	if m.IsDelivered() {
 		// What goes wrong afterwards does not undo it.
-		return sdk.Delivery{Outcome: sdk.Delivered, Code: "250", ProviderID: c.hidden.in(m.ServerResponse()), Bytes: size.n}, err == nil
+		return sdk.Delivery{Outcome: sdk.Delivered, Code: "250", ProviderID: c.hidden.in(m.ServerResponse()), Bytes: size}, err == nil
 	}
 	d, alive = sendFault(err)
-	d.Message, d.Bytes = c.hidden.in(d.Message), size.n
+	d.Message, d.Bytes = c.hidden.in(d.Message), size
 	return d, alive
+}
+
+// room is the longest message that the server takes; 0 if it does not say.
+func (c *conversation) room() int {
+	if ok, text := c.smtp.Extension("SIZE"); ok {
+		if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+			return int(n)
+		}
+	}
+	return 0
 }
 
 type counter struct{ n int }
@@ -391,8 +416,12 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// enhanced is an enhanced status code at the beginning of what a server says.
+// enhanced is an enhanced status code at the beginning of what a server says. Many give one without having said that they
+// would.
 var enhanced = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
+
+// saidAfterCode is what a server has said, within the words of the library.
+var saidAfterCode = regexp.MustCompile(`\b[45]\d\d "?([45]\.\d{1,3}\.\d{1,3})\b`)
 
 // connectFault says what it means that no server let us in.
 func connectFault(err error) sdk.Delivery {
@@ -425,14 +454,20 @@ func sendFault(err error) (d sdk.Delivery, alive bool) {
 	}
 	text, _, _ := strings.Cut(failed.Error(), ", affected ")
 	code := failed.ErrorCode()
-	d = sdk.Delivery{Code: strings.TrimSpace(strconv.Itoa(code) + " " + failed.EnhancedStatusCode()), Message: text}
+	d = sdk.Delivery{Code: strconv.Itoa(code), Message: text}
+	detail := ""
+	if m := saidAfterCode.FindStringSubmatch(text); m != nil {
+		detail = m[1]
+		d.Code += " " + detail
+	}
 	switch {
 	case code == 0 && (failed.Reason == gomail.ErrSMTPDataClose):
 		d.Outcome, d.Code = sdk.Unknown, "network"
 		d.Message = "the server did not say whether it has taken the message: " + text
 	case code == 0:
 		d.Outcome, d.Code = sdk.Temporary, "network"
-	case code/100 == 4:
+	case code/100 == 4, detail == "5.2.2", code == 552 && failed.Reason == gomail.ErrSMTPRcptTo:
+		// A mailbox that is full may be emptied; RFC 5321 has 552 after RCPT taken for 452.
 		d.Outcome = sdk.Temporary
 	case code == 530 || code == 535 || code == 538 || failed.Reason == gomail.ErrSMTPMailFrom:
 		d.Outcome = sdk.PermanentConfig

@@ -166,6 +166,8 @@ func TestEachAnswerOfAMailServerHasItsOutcome(t *testing.T) {
 		{"RCPT", "450 4.7.1 greylisted, try again", sdk.Temporary, "450 4.7.1"},
 		{"RCPT", "451 4.3.0 local trouble", sdk.Temporary, "451 4.3.0"},
 		{"RCPT", "452 4.2.2 mailbox full", sdk.Temporary, "452 4.2.2"},
+		{"RCPT", "552 mailbox full", sdk.Temporary, "552"},
+		{"RCPT", "550 5.2.2 over quota", sdk.Temporary, "550 5.2.2"},
 		{"RCPT", "550 5.1.1 no such user", sdk.PermanentRecipient, "550 5.1.1"},
 		{"RCPT", "551 5.7.1 not here", sdk.PermanentRecipient, "551 5.7.1"},
 		{"RCPT", "553 5.1.3 what is that", sdk.PermanentRecipient, "553 5.1.3"},

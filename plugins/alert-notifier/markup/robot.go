@@ -62,10 +62,7 @@ var likenesses = strings.NewReplacer("[", "［", "]", "］", "<", "＜", ">", "�
 
 // Likeness is a text in which nothing means anything: neither within its lines nor at their beginnings.
 func Likeness(text string) string {
-	text = likenesses.Replace(uncalled(text))
-	if !strings.ContainsAny(text, "\n#=-+_!0123456789") {
-		return text
-	}
+	text = likenesses.Replace(text)
 	var b strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
 		if b.Len() > 0 {
@@ -73,7 +70,7 @@ func Likeness(text string) string {
 		}
 		b.WriteString(begins(line))
 	}
-	return underscores(b.String())
+	return uncalled(underscores(b.String()))
 }
 
 // begins takes the meaning from the beginning of a line: headings, lists and rules.

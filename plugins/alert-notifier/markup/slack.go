@@ -36,7 +36,7 @@ var slackLikenesses = strings.NewReplacer("*", "∗", "`", "ˋ", "~", "∼")
 
 // SlackText escapes a text. What Slack knows are &, < and >; the rest of its marks are shown by their likenesses.
 func SlackText(text string) string {
-	return slackEscapes.Replace(underscores(slackLikenesses.Replace(uncalled(text))))
+	return slackEscapes.Replace(uncalled(underscores(slackLikenesses.Replace(text))))
 }
 
 // UTF16 is the length of a text as Telegram and Slack's clients count it.
