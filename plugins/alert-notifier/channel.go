@@ -122,16 +122,22 @@ func (l *attempts) add(a attempt) {
 	}
 	p := sdk.NewPoint("notify_attempt").At(moments.next()).
 		Tag("notifier", l.name).Tag("type", l.typ).Tag("outcome", outcomeName(a.Outcome)).Tag("code", code).
-		String("id", a.id).String("kind", a.kind).Int("attempt", int64(a.number)).
+		String("id", known(a.id)).String("kind", a.kind).Int("attempt", int64(a.number)).
 		Float("latency_ms", float64(a.took.Microseconds())/1000).Int("bytes", int64(a.Bytes))
 	for _, f := range [][2]string{
-		{"incident", a.incident}, {"recipient_hash", hashOf(a.Recipient)}, {"provider_id", a.ProviderID}, {"error", errorOf(a.Delivery)},
+		{"incident", known(a.incident)}, {"recipient_hash", hashOf(a.Recipient)}, {"provider_id", a.ProviderID}, {"error", errorOf(a.Delivery)},
 	} {
 		if f[1] != "" {
 			p.String(f[0], f[1])
 		}
 	}
 	l.out.Emit(p)
+}
+
+// known is the name of something of the daemon's, as a field may have it.
+func known(name string) string {
+	name, _ = notice.Cut(notice.Line(name), maxMessage)
+	return name
 }
 
 func outcomeName(o sdk.Outcome) string {
