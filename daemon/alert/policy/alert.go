@@ -195,6 +195,8 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 		}
 		l.Fail(b.At("from"), "Unknown measurement", "No plugin of this configuration emits points %q.%s", a.From, detail)
 		return nil
+	case !m.running:
+		l.Warn(b.At("from"), "Nothing to judge", "The plugins that emit %s say enabled = false: there will be no points.", a.From)
 	}
 	a.Layout = l.measurements.layout(m)
 	return m
