@@ -51,6 +51,8 @@
 //	`min:"1" max:"10s"`            the least and the greatest number, duration or size; of a list, map or block, how many
 //	`deprecated:"use x"`           still taken, with a warning that says what to use instead
 //	`sensitive:"true"`             a secret, which is never shown
+//	`tags:"true"`                  the keys of the map are tags of points, or the block brings points with tags that nobody can
+//	                               name beforehand: so rules may name them
 //
 // Attributes are strings, bools, ints, floats, time.Durations, Sizes, Paths, and lists and string-keyed maps of these. The
 // default of a list or map is JSON.

@@ -113,9 +113,11 @@ func schemaOf(t reflect.Type) (wire.Schema, error) {
 			if choices, ok := f.tag.Lookup("one_of"); ok {
 				a.OneOf = strings.Split(choices, ",")
 			}
-			if sensitive, ok := f.tag.Lookup("sensitive"); ok {
-				if a.Sensitive, err = strconv.ParseBool(sensitive); err != nil {
-					return s, fmt.Errorf("attribute %s of %s: its sensitive tag is neither true nor false", f.name, t)
+			for tag, is := range map[string]*bool{"sensitive": &a.Sensitive, "tags": &a.Tags} {
+				if text, ok := f.tag.Lookup(tag); ok {
+					if *is, err = strconv.ParseBool(text); err != nil {
+						return s, fmt.Errorf("attribute %s of %s: its %s tag is neither true nor false", f.name, t, tag)
+					}
 				}
 			}
 			s.Attributes = append(s.Attributes, a)
@@ -139,6 +141,12 @@ func blockOf(f field, doc string) (wire.Block, error) {
 				return b, fmt.Errorf("block %s: %s is %q, but must be a number above 0, for a block that may stand several times", f.name, tag, text)
 			}
 			*bound = n
+		}
+	}
+	if text, ok := f.tag.Lookup("tags"); ok {
+		var err error
+		if b.Tags, err = strconv.ParseBool(text); err != nil {
+			return b, fmt.Errorf("block %s: its tags tag is neither true nor false", f.name)
 		}
 	}
 	body := f.typ

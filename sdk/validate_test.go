@@ -95,10 +95,10 @@ func TestConstraintsAreInTheManifest(t *testing.T) {
 		Family string            `hcl:"family" default:"any" one_of:"any,ipv4,ipv6" doc:"Family."`
 		Token  string            `hcl:"token,optional" sensitive:"true" deprecated:"use secret" doc:"Token."`
 		Hosts  []string          `hcl:"hosts,optional" min:"1" doc:"Hosts."`
-		Map    map[string]string `hcl:"map" default:"{\"a\":\"b\"}" max:"2" doc:"Map."`
+		Map    map[string]string `hcl:"map" default:"{\"a\":\"b\"}" max:"2" tags:"true" doc:"Map."`
 		Step   []struct {
 			X int `hcl:"x" doc:"x"`
-		} `hcl:"step,block" min:"1" max:"3" deprecated:"use phase" doc:"Steps."`
+		} `hcl:"step,block" min:"1" max:"3" tags:"true" deprecated:"use phase" doc:"Steps."`
 	}]())
 	if err != nil {
 		t.Fatal(err)
@@ -109,9 +109,9 @@ func TestConstraintsAreInTheManifest(t *testing.T) {
 			{Name: "family", Type: wire.TypeString, Default: "any", OneOf: []string{"any", "ipv4", "ipv6"}, Doc: "Family."},
 			{Name: "token", Type: wire.TypeString, Sensitive: true, Deprecated: "use secret", Doc: "Token."},
 			{Name: "hosts", Type: "list(string)", Min: "1", Doc: "Hosts."},
-			{Name: "map", Type: "map(string)", Default: `{"a":"b"}`, Max: "2", Doc: "Map."},
+			{Name: "map", Type: "map(string)", Default: `{"a":"b"}`, Max: "2", Tags: true, Doc: "Map."},
 		},
-		Blocks: []wire.Block{{Name: "step", Min: 1, Max: 3, Deprecated: "use phase", Doc: "Steps.",
+		Blocks: []wire.Block{{Name: "step", Min: 1, Max: 3, Tags: true, Deprecated: "use phase", Doc: "Steps.",
 			Schema: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Required: true, Doc: "x"}}}}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -154,6 +154,12 @@ func TestDescribeRefusesWhatItsOwnSchemaDoesNotAllow(t *testing.T) {
 		}], "the name a stands twice"},
 		"sensitive": {describing[struct {
 			A int `hcl:"a" sensitive:"very" doc:"x"`
+		}], "neither true nor false"},
+		"tags of a list": {describing[struct {
+			A []string `hcl:"a" tags:"true" doc:"x"`
+		}], "keys of a map of texts"},
+		"tags of a block": {describing[struct {
+			A []struct{} `hcl:"a,block" tags:"some" doc:"x"`
 		}], "neither true nor false"},
 		"count of a block": {describing[struct {
 			A []struct{} `hcl:"a,block" min:"x" doc:"x"`

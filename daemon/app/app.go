@@ -38,7 +38,7 @@ type Options struct {
 	Version string
 	Logger  hclog.Logger
 	// Load reads the configuration anew for a reload.
-	Load func() (*config.Config, config.Diagnostics)
+	Load func() (*Configuration, config.Diagnostics)
 }
 
 // App is a daemon.
@@ -64,16 +64,18 @@ type App struct {
 	plugins []config.Plugin
 	sources map[string]*pipeline.Source // by the plugin's name
 	self    *pipeline.Source            // of the daemon's own points
-	pipe    *pipeline.Pipeline
-	influx  *embedded.Server // nil unless InfluxDB is embedded
-	writers []*influx.Writer // of samples and of records; none until InfluxDB's address and token are known
-	storage *storage         // as writers
-	health  string           // the address of /healthz
+
+	collecting collecting
+	pipe       *pipeline.Pipeline
+	influx     *embedded.Server // nil unless InfluxDB is embedded
+	writers    []*influx.Writer // of samples and of records; none until InfluxDB's address and token are known
+	storage    *storage         // as writers
+	health     string           // the address of /healthz
 }
 
 // New prepares a daemon.
-func New(cfg *config.Config, opts Options) *App {
-	return &App{cfg: cfg, opts: opts, logger: opts.Logger, started: time.Now(), ready: make(chan struct{})}
+func New(cfg *Configuration, opts Options) *App {
+	return &App{cfg: cfg.Config, opts: opts, logger: opts.Logger, started: time.Now(), ready: make(chan struct{})}
 }
 
 // Ready is closed once InfluxDB takes points and every plugin has started or failed.

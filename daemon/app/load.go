@@ -2,17 +2,39 @@ package app
 
 import (
 	"maps"
+	"slices"
 
+	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/process"
 	"github.com/vedette-monitor/vedette/daemon/supervisor"
+	"github.com/vedette-monitor/vedette/daemon/vitals"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
+// Configuration is a valid configuration with what it says about alerts.
+type Configuration struct {
+	*config.Config
+	Policy *policy.Policy
+}
+
 // Load reads the configuration at path and checks it against what the plugins say of themselves. It starts no plugin's
-// work and opens no connection. The settings give values to the configuration's variables.
-func Load(path string, settings ...config.Setting) (*config.Config, config.Diagnostics) {
-	return config.Load(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) }, settings...)
+// work and opens no connection. The settings give values to the configuration's variables. The configuration is nil if the
+// diagnostics have errors.
+func Load(path string, settings ...config.Setting) (*Configuration, config.Diagnostics) {
+	var alerts *policy.Policy
+	cfg, diags := config.Read(path, func(dir string) config.Catalog { return supervisor.NewCatalog(dir) }, func(cfg *config.Config, bodies *config.Bodies) {
+		alerts = policy.Load(cfg, bodies, Measurements())
+	}, settings...)
+	if cfg == nil {
+		return nil, diags
+	}
+	return &Configuration{cfg, alerts}, diags
+}
+
+// Measurements declare the daemon's own points.
+func Measurements() []wire.Measurement {
+	return slices.Concat(vitals.Measurements(), policy.Measurements())
 }
 
 // Lock returns the lock file's content for the configuration at path, with the programs that are installed now: those of

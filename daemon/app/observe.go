@@ -49,11 +49,23 @@ func (a *App) vitals(now time.Time) *vitals.Vitals {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v := &vitals.Vitals{Runtime: vitals.ReadRuntime(a.opts.Version, a.started)}
+	var collected uint64
+	var patience time.Duration
 	for _, p := range a.plugins {
-		if source, ok := a.sources[p.Name]; ok {
-			v.Plugins = append(v.Plugins, pluginVitals(p.Name, p.Source, a.supervisor.State(p.Name), source.Counts(), now))
+		source, ok := a.sources[p.Name]
+		if !ok {
+			continue
+		}
+		counts := source.Counts()
+		v.Plugins = append(v.Plugins, pluginVitals(p.Name, p.Source, a.supervisor.State(p.Name), counts, now))
+		if p.Manifest.HasRole(wire.RoleCollector) {
+			collected += counts.Accepted
+			if may := p.Interval + p.Timeout; patience == 0 || may < patience {
+				patience = may
+			}
 		}
 	}
+	v.Runtime.Overdue = a.collecting.overdue(collected, patience, now)
 	waiting := a.pipe.Stats()
 	_, held := a.pipe.Held()
 	for _, l := range []struct {
@@ -66,6 +78,21 @@ func (a *App) vitals(now time.Time) *vitals.Vitals {
 		v.Writes = append(v.Writes, writeVitals([]string{samples, records}[i], w.State()))
 	}
 	return v
+}
+
+// collecting tells how long it is that any plugin brought points which it collects.
+type collecting struct {
+	points uint64
+	since  time.Time
+}
+
+// overdue takes how many points there were so far, and how long the most frequent plugin may take for the next; that is 0 if no
+// plugin collects.
+func (c *collecting) overdue(points uint64, patience time.Duration, now time.Time) time.Duration {
+	if points != c.points || patience == 0 || c.since.IsZero() {
+		c.points, c.since = points, now
+	}
+	return max(0, now.Sub(c.since)-patience)
 }
 
 // The names of the lanes, in the order of App.writers.

@@ -23,7 +23,7 @@ func (a *App) Reload() console.Reload {
 		a.logger.Error("the new configuration has errors; the old one goes on", "errors", diags.Errors())
 		return console.Reload{Diagnostics: text.String()}
 	}
-	changes := a.supervisor.Apply(a.wanted(cfg))
+	changes := a.supervisor.Apply(a.wanted(cfg.Config))
 	r := console.Reload{
 		Applied: true, Diagnostics: text.String(),
 		Started: changes.Started, Restarted: changes.Restarted, Stopped: changes.Stopped, Kept: changes.Kept,

@@ -53,7 +53,7 @@ func withInfluxDB(t testing.TB) *config.Config {
 	case <-time.After(time.Minute):
 		t.Fatal("the daemon does not come up")
 	}
-	return cfg
+	return cfg.Config
 }
 
 // The commands of a busy day: of hosts, users and shells, each second one.

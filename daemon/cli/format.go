@@ -73,7 +73,7 @@ func formatFile(cmd *cobra.Command, name string, write bool) (changed bool, err 
 		return false, err
 	}
 	after, diags := config.Format(name, before)
-	if _, err := checked(cmd, nil, diags); err != nil {
+	if _, err := checked[config.Config](cmd, nil, diags); err != nil {
 		return false, err
 	}
 	if bytes.Equal(before, after) || !write {

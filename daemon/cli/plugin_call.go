@@ -44,8 +44,10 @@ func (c *pluginCall) load(cmd *cobra.Command) error {
 		return nil
 	}
 	loaded, diags := app.Load(*c.path, *c.settings...)
-	cfg, err := checked(cmd, loaded, diags)
-	c.cfg = cfg
+	loaded, err := checked(cmd, loaded, diags)
+	if err == nil {
+		c.cfg = loaded.Config
+	}
 	return err
 }
 

@@ -59,7 +59,7 @@ func configFlag(cmd *cobra.Command) *string {
 }
 
 // checked passes a configuration on, or prints what is wrong with it.
-func checked(cmd *cobra.Command, cfg *config.Config, diags config.Diagnostics) (*config.Config, error) {
+func checked[C any](cmd *cobra.Command, cfg *C, diags config.Diagnostics) (*C, error) {
 	if err := diags.Write(cmd.ErrOrStderr()); err != nil {
 		return nil, err
 	}

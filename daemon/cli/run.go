@@ -45,7 +45,7 @@ func newRun(version string) *cobra.Command {
 		daemon := app.New(cfg, app.Options{
 			Version: version,
 			Logger:  newLogger(cfg.Daemon, cmd.ErrOrStderr()),
-			Load:    func() (*config.Config, config.Diagnostics) { return app.Load(*path, *settings...) },
+			Load:    func() (*app.Configuration, config.Diagnostics) { return app.Load(*path, *settings...) },
 		})
 		ctx, cancel := context.WithCancel(cmd.Context())
 		var attending sync.WaitGroup

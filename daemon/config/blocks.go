@@ -112,8 +112,8 @@ func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 	var v struct {
 		Embedded  bool    `json:"embedded"`
 		Port      int     `json:"port"`
-		Retention seconds `json:"retention"`
-		Records   seconds `json:"records_retention"`
+		Retention Seconds `json:"retention"`
+		Records   Seconds `json:"records_retention"`
 		Memory    int64   `json:"memory"`
 		URL       string  `json:"url"`
 		Token     string  `json:"token"`
@@ -121,7 +121,7 @@ func (d *decoder) influxdb(block *hcl.Block) InfluxDB {
 		Bucket    string  `json:"bucket"`
 	}
 	b.value.into(&v)
-	cfg := InfluxDB{v.Embedded, v.Port, v.Retention.duration(), v.Records.duration(), v.Memory, v.URL, v.Token, v.Org, v.Bucket}
+	cfg := InfluxDB{v.Embedded, v.Port, v.Retention.Duration(), v.Records.Duration(), v.Memory, v.URL, v.Token, v.Org, v.Bucket}
 	if block == nil {
 		// Whoever says nothing gets the server that needs nothing.
 		cfg.Embedded = true

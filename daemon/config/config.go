@@ -18,8 +18,9 @@ type Config struct {
 	Daemon   Daemon
 	Spool    Spool
 	InfluxDB InfluxDB
-	// Plugins are in the order of the configuration.
-	Plugins []Plugin
+	// Plugins are in the order of the configuration, and so are Notifiers.
+	Plugins   []Plugin
+	Notifiers []Notifier
 }
 
 // Tag is a tag of the vantage point or of a plugin block.
@@ -77,7 +78,14 @@ type Catalog interface {
 
 // Load reads the configuration at path: a file, or a directory whose files *.hcl count as one. catalog returns the
 // plugins of a directory; settings give values to variables. The configuration is nil if the diagnostics have errors.
+//
+// What the blocks about alerts say is for a Reader to know: see Read.
 func Load(path string, catalog func(pluginDir string) Catalog, settings ...Setting) (*Config, Diagnostics) {
+	return Read(path, catalog, func(*Config, *Bodies) {}, settings...)
+}
+
+// Read is Load with a reader for the blocks that are not config's own. What it finds wrong is among the diagnostics.
+func Read(path string, catalog func(pluginDir string) Catalog, reader Reader, settings ...Setting) (*Config, Diagnostics) {
 	src := read(path)
 	if src.diags.HasErrors() {
 		// What a broken text seems to mean is not worth complaints of its own.
@@ -92,12 +100,14 @@ func Load(path string, catalog func(pluginDir string) Catalog, settings ...Setti
 			users = append(users, block)
 		}
 	}
+	d.scope.refer(top.Blocks)
 	d.resolve(src, top, users, settings, true)
 	var err error
 	if d.lock, err = ReadLock(LockPath(path)); err != nil {
 		d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Lock file can not be used", Detail: capital(err.Error()) + "."})
 	}
 	cfg := d.config(top, baseDir(path), catalog)
+	reader(cfg, &Bodies{d, src, top.Blocks})
 	return d.result(src, cfg)
 }
 
@@ -117,6 +127,7 @@ func Locate(path string, settings []Setting, blocks ...string) (*Config, Diagnos
 			users = append(users, block)
 		}
 	}
+	d.scope.refer(top.Blocks)
 	d.resolve(src, top, users, settings, false)
 	cfg := &Config{}
 	cfg.Daemon = d.daemon(found["daemon"], baseDir(path))
@@ -141,6 +152,9 @@ func (d *decoder) result(src *source, cfg *Config) (*Config, Diagnostics) {
 var topLevel = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "variable", LabelNames: []string{"name"}}, {Type: "locals"},
 	{Type: "vantage"}, {Type: "daemon"}, {Type: "spool"}, {Type: "influxdb"}, {Type: "plugin", LabelNames: []string{"name"}},
+	{Type: "notifier", LabelNames: []string{"type", "name"}}, {Type: "alerting"}, {Type: "alert", LabelNames: []string{"name"}},
+	{Type: "route"}, {Type: "receiver", LabelNames: []string{"name"}}, {Type: "hours", LabelNames: []string{"name"}},
+	{Type: "maintenance", LabelNames: []string{"name"}}, {Type: "inhibit", LabelNames: []string{"name"}}, {Type: "heartbeat", LabelNames: []string{"name"}},
 }}
 
 // single returns the blocks of these types, which may stand once.
@@ -181,8 +195,11 @@ func (d *decoder) config(top *hcl.BodyContent, base string, catalog func(string)
 		seen[name] = block.DefRange
 		if p, ok := d.plugin(block, plugins); ok {
 			cfg.Plugins = append(cfg.Plugins, p)
+		} else {
+			d.incomplete = true
 		}
 	}
+	cfg.Notifiers = d.notifiers(top.Blocks.OfType("notifier"), cfg.Plugins)
 	return cfg
 }
 

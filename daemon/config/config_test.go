@@ -61,13 +61,13 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 				Attributes: []wire.Attribute{
 					{Name: "url", Type: "string", Required: true, Doc: "x"},
 					{Name: "timeout", Type: "duration", Default: "10s", Doc: "x"},
-					{Name: "labels", Type: "map(string)", Doc: "x"},
+					{Name: "labels", Type: "map(string)", Tags: true, Doc: "x"},
 					{Name: "ca_file", Type: "path", Doc: "x"},
 				},
 				Blocks: []wire.Block{{Name: "expect", Single: true, Doc: "x", Schema: wire.Schema{Attributes: []wire.Attribute{
 					{Name: "status", Type: "list(string)", Default: `["2xx", "3xx"]`, Doc: "x"},
 				}}}},
-			}}},
+			}}, {Name: "file_sd", Single: true, Tags: true, Doc: "x"}},
 		}}, nil
 	case "needs-block":
 		return &wire.Manifest{Name: source, Config: wire.Schema{Blocks: []wire.Block{{Name: "server", Required: true, Schema: required}}}}, nil
@@ -79,6 +79,10 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Default: "y", Doc: "x"}}}}, nil
 	case "sampler":
 		return samplerManifest, nil
+	case "alert-notifier":
+		return notifierManifest, nil
+	case "odd-notifier":
+		return oddNotifierManifest, nil
 	}
 	return nil, fmt.Errorf("there is no plugin %q: %w", filepath.Base(source), fs.ErrNotExist)
 }

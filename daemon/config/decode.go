@@ -24,6 +24,9 @@ type decoder struct {
 	// named are the diagnostics of blocks that dynamic ones make.
 	named map[string]bool
 
+	// incomplete says that there is a plugin of which nothing is known, because its block has a mistake.
+	incomplete bool
+
 	lock        Lock
 	requireLock bool
 }
@@ -170,9 +173,12 @@ func (d *decoder) argument(b *decoded, schema *wire.Attribute, attribute *hcl.At
 		}
 		value, state := d.value(attribute, schema)
 		if state != absent {
-			b.arguments[schema.Name] = argument{expr: attribute.Expr, failed: state == wrong, secret: state == secret}
+			expression, _ := value.(*Expression)
+			b.arguments[schema.Name] = argument{expr: attribute.Expr, failed: state == wrong, secret: state == secret, kept: expression}
 		}
 		switch {
+		case isKept(schema.Type) && state == found:
+			return
 		case state == found || state == secret:
 			b.value[schema.Name] = value
 			return
@@ -296,9 +302,10 @@ func (o object) json() []byte {
 	return data
 }
 
-// seconds is a duration in the JSON of an object.
-type seconds float64
+// Seconds is a duration in the JSON of an object.
+type Seconds float64
 
-func (s seconds) duration() time.Duration {
+// Duration is the duration, to the nanosecond.
+func (s Seconds) Duration() time.Duration {
 	return time.Duration(math.Round(float64(s) * float64(time.Second)))
 }

@@ -26,6 +26,8 @@ type argument struct {
 	expr hcl.Expression
 	// failed says that the value is wrong, and was reported; secret, that it must not be shown.
 	failed, secret bool
+	// kept is the expression, if the attribute is one that is kept.
+	kept *Expression
 }
 
 // at is the range of an argument's value, or of the block if the argument is not there.

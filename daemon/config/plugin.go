@@ -36,6 +36,10 @@ type Plugin struct {
 	// MaxSeries is how many series the plugin may make.
 	MaxSeries int
 	Manifest  *wire.Manifest
+	// PointTags are the names of the tags that the block gives to points: its own, and the labels of targets. With AnyTag there are
+	// further ones, which come from elsewhere.
+	PointTags []string
+	AnyTag    bool
 	// SHA256 is that of the program, in hexadecimal. Pinned says that the lock file has it.
 	SHA256 string
 	Pinned bool
@@ -46,22 +50,25 @@ type Plugin struct {
 }
 
 // Shown is Config without its secrets.
-func (p *Plugin) Shown() []byte {
-	if len(p.Secrets) == 0 {
-		return p.Config
+func (p *Plugin) Shown() []byte { return shown(p.Config, p.Secrets) }
+
+// shown is a configuration in JSON without what is at the paths.
+func shown(config []byte, secrets [][]string) []byte {
+	if len(secrets) == 0 {
+		return config
 	}
 	var all any
-	if err := json.Unmarshal(p.Config, &all); err != nil {
+	if err := json.Unmarshal(config, &all); err != nil {
 		panic("config: a plugin's configuration is no JSON: " + err.Error())
 	}
-	for _, path := range p.Secrets {
+	for _, path := range secrets {
 		all = covered(all, path)
 	}
-	shown, err := json.Marshal(all)
+	without, err := json.Marshal(all)
 	if err != nil {
 		panic("config: what was JSON is none any more: " + err.Error())
 	}
-	return shown
+	return without
 }
 
 // covered replaces what is at the path.
@@ -87,8 +94,8 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 		Source   *string           `json:"source"`
 		Enabled  bool              `json:"enabled"`
 		Tags     map[string]string `json:"tags"`
-		Interval seconds           `json:"interval"`
-		Timeout  *seconds          `json:"timeout"`
+		Interval Seconds           `json:"interval"`
+		Timeout  *Seconds          `json:"timeout"`
 		Env      map[string]string `json:"env"`
 
 		User        string `json:"user"`
@@ -98,11 +105,11 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	}{}
 	own.value.into(&v)
 	name := block.Labels[0]
-	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.duration(), Env: v.Env,
+	p := Plugin{Name: name, Source: name, Enabled: v.Enabled, Tags: tags(v.Tags), Interval: v.Interval.Duration(), Env: v.Env,
 		Nice: v.Nice, MemoryLimit: v.MemoryLimit, MaxSeries: v.MaxSeries}
 	p.Timeout = p.Interval
 	if v.Timeout != nil {
-		p.Timeout = v.Timeout.duration()
+		p.Timeout = v.Timeout.Duration()
 	}
 	sourceRange := block.LabelRanges[0]
 	if v.Source != nil {
@@ -145,12 +152,37 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	before, unknown := d.errors(), d.unknown
 	b := d.decode(rest, manifest.Config, block.DefRange)
 	p.Config, p.Secrets = b.value.json(), b.secretPaths()
+	p.PointTags = append(p.PointTags, sortedKeys(v.Tags)...)
+	p.pointTags(b.value, manifest.Config)
+	slices.Sort(p.PointTags)
+	p.PointTags = slices.Compact(p.PointTags)
+	// What is wrong may be a label, and is no reason to complain of who uses it.
+	p.AnyTag = p.AnyTag || d.errors() > before || d.unknown > unknown
 	// A plugin that is left out may lack what it needs, and one whose configuration is wrong already would complain of
 	// what follows from that.
 	if manifest.Validates && p.Enabled && d.errors() == before && d.unknown == unknown {
 		d.ask(p, b, sourceRange, catalog)
 	}
 	return p, true
+}
+
+// pointTags gathers the tags that the body of a plugin block gives to points.
+func (p *Plugin) pointTags(body object, schema wire.Schema) {
+	for _, a := range schema.Attributes {
+		if named, ok := body[a.Name].(map[string]any); ok && a.Tags {
+			p.PointTags = append(p.PointTags, sortedKeys(named)...)
+		}
+	}
+	for _, s := range schema.Blocks {
+		list, _ := body[s.Name].([]object)
+		if single, ok := body[s.Name].(object); ok {
+			list = []object{single}
+		}
+		p.AnyTag = p.AnyTag || s.Tags && len(list) > 0
+		for _, inner := range list {
+			p.pointTags(inner, s.Schema)
+		}
+	}
 }
 
 // account finds the user that the plugin runs as. A plugin whose user is in doubt is not asked for its description: it

@@ -28,6 +28,8 @@ func Blocks() []Block {
 		{"influxdb", "Where points go. Without this block it is the private InfluxDB. At most once.", influxdbSchema},
 		{"plugin", "`plugin \"NAME\" { … }` runs a plugin; any number of times. The label names the instance, and the program unless " +
 			"`source` does. These arguments are the daemon's; the others are the plugin's own.", pluginSchema},
+		{"notifier", "`notifier \"TYPE\" \"NAME\" { … }` is a channel through which people are told; any number of times. Others refer to it as " +
+			"`notifier.TYPE.NAME`. These arguments are the daemon's; the others are those of the channel's type, in the README of its plugin.", notifierSchema},
 	}
 }
 

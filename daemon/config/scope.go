@@ -16,6 +16,8 @@ import (
 // too, so that one mistake is reported once.
 type scope struct {
 	vars, locals map[string]cty.Value
+	// references are the blocks that expressions may refer to, by the name of their type.
+	references map[string]cty.Value
 	// functions are bound to the directory of the file that calls them.
 	functions map[string]map[string]function.Function
 	contexts  map[string]*hcl.EvalContext
@@ -23,7 +25,7 @@ type scope struct {
 
 func newScope() *scope {
 	return &scope{
-		vars: map[string]cty.Value{}, locals: map[string]cty.Value{},
+		vars: map[string]cty.Value{}, locals: map[string]cty.Value{}, references: map[string]cty.Value{},
 		functions: map[string]map[string]function.Function{}, contexts: map[string]*hcl.EvalContext{},
 	}
 }
@@ -43,6 +45,7 @@ func (s *scope) context(filename string) *hcl.EvalContext {
 	if s.contexts[dir] == nil {
 		ctx := s.constant(filename)
 		ctx.Variables = map[string]cty.Value{"var": cty.ObjectVal(s.vars), "local": cty.ObjectVal(s.locals)}
+		maps.Copy(ctx.Variables, s.references)
 		s.contexts[dir] = ctx
 	}
 	return s.contexts[dir]

@@ -44,14 +44,16 @@ var nonsensitiveFunction = function.New(&function.Spec{
 // harmless are the summaries of HCL's diagnostics whose details repeat names and types, but never a value.
 var harmless = []string{
 	"Call to unknown function", "Unknown variable", "Not enough function arguments", "Too many function arguments",
-	"Unsupported attribute", "Invalid operand", "Variables not allowed", "Function calls not allowed", "Invalid dynamic block label",
+	"Unsupported attribute", "Unknown notifier", "Unknown receiver", "Unknown hours", "Invalid operand", "Variables not allowed", "Function calls not allowed", "Invalid dynamic block label",
 }
 
 // report takes the diagnostics of an expression. Those that could repeat a secret lose their details: HCL knows of
 // marks, but the errors of functions repeat their arguments.
 func (d *decoder) report(diags hcl.Diagnostics, expr hcl.Expression, ctx *hcl.EvalContext, secret bool) {
 	for _, diag := range diags {
-		suggestAttribute(diag)
+		if !d.scope.unknownReference(diag) {
+			suggestAttribute(diag)
+		}
 		if !slices.Contains(harmless, diag.Summary) && !namesFile(diag) {
 			where := ctx
 			if diag.EvalContext != nil {

@@ -34,6 +34,9 @@ func (d *decoder) evaluate(expr hcl.Expression, ctx *hcl.EvalContext, hidden boo
 
 // value evaluates an argument and holds it against its schema. The result is ready to be JSON.
 func (d *decoder) value(a *hcl.Attribute, schema *wire.Attribute) (any, state) {
+	if isKept(schema.Type) {
+		return d.keep(a)
+	}
 	v, ok := d.evaluate(a.Expr, d.scope.context(a.Range.Filename), schema.Sensitive)
 	if !ok {
 		return nil, wrong
@@ -129,7 +132,7 @@ func spelled(v any, typ wire.Type) string {
 		return fmt.Sprintf("%q", v)
 	case float64:
 		if typ == wire.TypeDuration {
-			return seconds(v).duration().String()
+			return Seconds(v).Duration().String()
 		}
 	case int64:
 		if typ == wire.TypeSize {
@@ -147,6 +150,9 @@ var ctyTypes = map[wire.Type]cty.Type{
 	wire.TypeDuration: cty.String,
 	wire.TypeSize:     cty.String,
 	wire.TypePath:     cty.String,
+	TypeNotifier:      references[TypeNotifier].typ,
+	TypeReceiver:      references[TypeReceiver].typ,
+	TypeHours:         references[TypeHours].typ,
 }
 
 // converted makes a value fit a type and ready to be JSON, but for paths. With an error comes the deepest expression
@@ -155,7 +161,14 @@ func converted(v cty.Value, typ wire.Type, expr hcl.Expression) (any, hcl.Expres
 	kind, element := typ.Element()
 	switch kind {
 	case "list":
+		if r, ok := references[element]; ok && v.Type().Equals(r.typ) {
+			// One reference is a list of one.
+			v = cty.TupleVal([]cty.Value{v})
+		}
 		v, err := convert.Convert(v, cty.List(ctyTypes[element]))
+		if r, ok := references[element]; ok && err != nil {
+			return nil, culprit(expr, err), fmt.Errorf("a list of references to blocks %s is required, such as [%s]", element, r.written)
+		}
 		if err != nil {
 			return nil, culprit(expr, err), err
 		}
@@ -188,8 +201,15 @@ func converted(v cty.Value, typ wire.Type, expr hcl.Expression) (any, hcl.Expres
 	if err == nil && v.IsNull() {
 		err = fmt.Errorf("null is no %s", typ)
 	}
+	r, refers := references[typ]
+	if refers && err != nil {
+		err = fmt.Errorf("a reference to a block %s is required, such as %s", typ, r.written)
+	}
 	if err != nil {
 		return nil, expr, err
+	}
+	if refers {
+		return v.EncapsulatedValue().(*referred).name, expr, nil
 	}
 	one, err := simple(v, typ)
 	return one, expr, err

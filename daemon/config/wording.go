@@ -115,9 +115,14 @@ func reword(diag *hcl.Diagnostic) {
 	case missingLabel.MatchString(detail):
 		m := missingLabel.FindStringSubmatch(detail)
 		diag.Detail = fmt.Sprintf("A %s block needs a label, its %s: %s \"NAME\" { … }", m[1], m[2], m[1])
+		if m[1] == "notifier" {
+			diag.Detail = "A notifier block needs two labels, its type and its name: notifier \"TYPE\" \"NAME\" { … }"
+		}
 	case surplusLabel.MatchString(detail):
 		m := surplusLabel.FindStringSubmatch(detail)
-		if m[3] != "" {
+		if m[2] == "notifier" {
+			diag.Detail = "A notifier block has two labels, its type and its name: notifier \"TYPE\" \"NAME\" { … }"
+		} else if m[3] != "" {
 			diag.Detail = fmt.Sprintf("A %s block has no label: %s { … }", m[3], m[3])
 		} else {
 			diag.Detail = fmt.Sprintf("A %s block has one label, its %s: %s \"NAME\" { … }", m[2], m[1], m[2])

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
+	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/daemon/spool"
 )
 
@@ -24,11 +25,21 @@ type Stores struct {
 	Records Store
 }
 
+// Rules judge points on their way: an outage of InfluxDB or a full disk stops no alarm. A batch is acknowledged only when what follows
+// from its points is kept, so that a point whose alarm was lost in a crash comes again.
+type Rules interface {
+	// Observe gives them a point, which is theirs until it returns, and reports whether something follows from it.
+	Observe(p *point.Point) bool
+	// Settle calls done once everything is kept that has followed so far.
+	Settle(done func())
+}
+
 // Pipeline is the way from the plugins' batches to InfluxDB. It is made by Open and delivers while Run runs.
 type Pipeline struct {
 	lock             io.Closer
 	samples, records *lane
 	window           int
+	rules            Rules
 	drops            drops
 	buffers          sync.Pool                  // of *[]byte
 	watchers         atomic.Pointer[[]*Watcher] // nil while nobody watches

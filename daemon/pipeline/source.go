@@ -99,7 +99,9 @@ type batch struct {
 	source  *Source
 	refused []*wire.Refusal
 	done    func(refused []*wire.Refusal)
-	left    atomic.Int64 // blocks that are not on disk
+	left    atomic.Int64 // blocks that are not on disk, and one for what the rules have to keep
+	// alarms says that something follows from its points for the rules.
+	alarms bool
 	// givenUp says that its session has ended: nobody waits for it, and what the spool does not take need not be kept.
 	givenUp atomic.Bool
 }
@@ -112,10 +114,17 @@ func (s *Source) Take(points [][]byte, done func(refused []*wire.Refusal)) {
 		done(b.refused)
 		return
 	}
-	b.left.Store(int64(len(blocks)))
+	waits := int64(len(blocks))
+	if b.alarms {
+		waits++
+	}
+	b.left.Store(waits)
 	s.begin(b)
 	for _, block := range blocks {
 		block.lane.store(block)
+	}
+	if b.alarms {
+		s.pipeline.rules.Settle(func() { b.settled(0) })
 	}
 }
 
@@ -142,12 +151,18 @@ func (s *Source) begin(b *batch) {
 
 // settle notes that a block of the batch is on disk.
 func (b *batch) settle(block *block) {
+	p := b.source.pipeline
+	p.putBuffer(block.payload)
+	p.show(block)
+	b.settled(block.points)
+}
+
+// settled notes that one of those things is on disk that the batch waits for.
+func (b *batch) settled(points int) {
 	s := b.source
-	s.pipeline.putBuffer(block.payload)
-	s.pipeline.show(block)
 	last := b.left.Add(-1) == 0
 	s.mu.Lock()
-	s.counts.Accepted += uint64(block.points)
+	s.counts.Accepted += uint64(points)
 	if last {
 		if i := slices.Index(s.open, b); i >= 0 {
 			s.open = slices.Delete(s.open, i, i+1)
@@ -174,7 +189,7 @@ func (s *Source) blocks(b *batch, points [][]byte) (blocks []*block) {
 	drafts := [2]draft{{lane: s.pipeline.samples}, {lane: s.pipeline.records}}
 	watchers := s.pipeline.watchers.Load()
 	for i, raw := range points {
-		d, err := s.appendPoint(&drafts, raw)
+		d, err := s.appendPoint(b, &drafts, raw)
 		if err != nil {
 			s.counts.LastReason = err.Error()
 			s.reasons.Add(err.Error())
@@ -197,7 +212,7 @@ func (s *Source) blocks(b *batch, points [][]byte) (blocks []*block) {
 }
 
 // appendPoint appends the point to the draft of its lane, or says why not.
-func (s *Source) appendPoint(drafts *[2]draft, raw []byte) (*draft, error) {
+func (s *Source) appendPoint(b *batch, drafts *[2]draft, raw []byte) (*draft, error) {
 	if err := s.point.Unmarshal(raw); err != nil {
 		return nil, err
 	}
@@ -213,6 +228,9 @@ func (s *Source) appendPoint(drafts *[2]draft, raw []byte) (*draft, error) {
 	}
 	if leftOut != nil {
 		s.reasons.Add("left out a field: " + leftOut.Error())
+	}
+	if s.pipeline.rules != nil && s.pipeline.rules.Observe(&s.point) {
+		b.alarms = true
 	}
 	d := &drafts[0]
 	if s.records[string(s.point.Measurement)] {

@@ -46,7 +46,13 @@ type connection struct {
 	child  *child
 	client *goplugin.Client
 	dir    string
+	services
+}
+
+// services are what a plugin's process serves.
+type services struct {
 	wire.PluginClient
+	wire.NotifierClient
 }
 
 // launch starts the plugin's program and shakes hands. dir is the plugin's run directory, which it may fill.
@@ -106,7 +112,7 @@ func launch(ctx context.Context, spec Spec, dir string, log *logReader) (*connec
 	if err == nil {
 		var dispensed any
 		if dispensed, err = protocol.Dispense("plugin"); err == nil {
-			c.PluginClient = dispensed.(wire.PluginClient)
+			c.services = dispensed.(services)
 			return c, nil
 		}
 	}
@@ -217,7 +223,7 @@ func (clientPlugin) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error {
 
 // GRPCClient implements go-plugin's GRPCPlugin.
 func (clientPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return wire.NewPluginClient(conn), nil
+	return services{wire.NewPluginClient(conn), wire.NewNotifierClient(conn)}, nil
 }
 
 // rawCodec receives batches as bytes: package point reads them. What the daemon sends is encoded as ever.

@@ -83,6 +83,14 @@ type Spec struct {
 	Interval, Timeout time.Duration
 	// Config is the configuration as JSON.
 	Config []byte
+	// Channels are those of a notifier.
+	Channels []Channel
+}
+
+// Channel is a way to tell somebody something, which a notifier serves: see plugin.proto.
+type Channel struct {
+	Name, Type string
+	Config     []byte
 }
 
 // instance keeps one plugin running.
@@ -101,6 +109,12 @@ type instance struct {
 	mu    sync.Mutex
 	state State
 	ends  tally.Tally
+	// notifier is that of the process that runs and is ready, or nil.
+	notifier wire.NotifierClient
+	// restart ends the process that runs, if one does.
+	restart context.CancelCauseFunc
+	// unanswered counts the calls in a row that it has left without an answer.
+	unanswered int
 }
 
 func (i *instance) current() State {
@@ -258,6 +272,10 @@ func (i *instance) live(ctx context.Context) error {
 		}
 		return err
 	}
+	inner, restart := context.WithCancelCause(ctx)
+	defer restart(nil)
+	i.serve(conn.NotifierClient, restart)
+	defer i.serve(nil, nil)
 	i.set(Ready, "")
 	i.logger.Info("the plugin is ready", "pid", conn.pid())
 	stopping := context.AfterFunc(ctx, func() { i.set(Stopping, "") })
@@ -266,12 +284,15 @@ func (i *instance) live(ctx context.Context) error {
 	if i.spec.Ticks {
 		s.longestTick = 2 * (i.spec.Interval + i.spec.Timeout)
 	}
-	err = s.run(ctx)
+	err = s.run(inner)
+	var hangs hung
+	if errors.As(context.Cause(inner), &hangs) {
+		err = hangs
+	}
 	if errors.Is(err, errDrained) {
 		conn.stop()
 		return err
 	}
-	var hangs hung
 	if errors.As(err, &hangs) {
 		conn.dump()
 	}
@@ -309,7 +330,7 @@ func (i *instance) configure(ctx context.Context, conn *connection) error {
 	if len(answer.Problems) > 0 {
 		return problems(answer.Problems)
 	}
-	return nil
+	return i.configureChannels(ctx, conn)
 }
 
 // splay is how far an instance's ticks are put off: less than half an interval, and the same after every start on this

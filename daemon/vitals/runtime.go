@@ -18,6 +18,8 @@ type Runtime struct {
 	Memory, Heap    int64
 	Goroutines      int
 	FileDescriptors int
+	// Overdue is for how long no plugin has brought the points that it collects, above the time that it may take.
+	Overdue time.Duration
 }
 
 var runtimeVital = vital[Runtime]{
@@ -31,6 +33,8 @@ var runtimeVital = vital[Runtime]{
 		integer("heap", "bytes", "memory of live and not yet collected objects", func(r *Runtime) int64 { return r.Heap }),
 		integer("goroutines", "", "goroutines", func(r *Runtime) int { return r.Goroutines }),
 		integer("file_descriptors", "", "open file descriptors", func(r *Runtime) int { return r.FileDescriptors }),
+		seconds("overdue", "how long the next point of any plugin that collects at an interval is overdue; 0 if none is, or if there is no such plugin",
+			func(r *Runtime) time.Duration { return r.Overdue }),
 	},
 }
 

@@ -15,8 +15,8 @@ type config struct {
 	Concurrency int              `hcl:"concurrency" default:"2000" min:"1" doc:"How many probes may be under way at the same time, those that hang included. What finds no place waits, and is skipped and counted when its next start is due."`
 	SelfCheck   *selfCheckConfig `hcl:"self_check,block" doc:"Find out whether the vantage point itself is cut off: points then have vantage_ok = false. It takes two failures at once of all references, and two good checks to be well again."`
 	Targets     []targetConfig   `hcl:"target,block" doc:"A site to probe."`
-	FileSD      []fileSDConfig   `hcl:"file_sd,block" doc:"Targets from files that others keep, in the format of Prometheus' file_sd: a list of groups with targets and labels. A change is seen without a reload; a file that can not be used changes nothing."`
-	HTTPSD      []httpSDConfig   `hcl:"http_sd,block" doc:"Targets from a web service, in the format of Prometheus' http_sd. An answer that can not be used changes nothing: the last good one holds, also over a restart."`
+	FileSD      []fileSDConfig   `hcl:"file_sd,block" tags:"true" doc:"Targets from files that others keep, in the format of Prometheus' file_sd: a list of groups with targets and labels. A change is seen without a reload; a file that can not be used changes nothing."`
+	HTTPSD      []httpSDConfig   `hcl:"http_sd,block" tags:"true" doc:"Targets from a web service, in the format of Prometheus' http_sd. An answer that can not be used changes nothing: the last good one holds, also over a restart."`
 }
 
 type targetConfig struct {

@@ -21,7 +21,7 @@ import (
 // probeConfig says how a target is probed, wherever its address comes from.
 type probeConfig struct {
 	App        string            `hcl:"app,optional" doc:"The business that the site belongs to."`
-	Labels     map[string]string `hcl:"labels,optional" doc:"Further tags of the target's points, such as line or region."`
+	Labels     map[string]string `hcl:"labels,optional" tags:"true" doc:"Further tags of the target's points, such as line or region."`
 	Interval   time.Duration     `hcl:"interval,optional" min:"100ms" doc:"How often it is probed; by default the interval of the plugin block."`
 	Retries    int               `hcl:"retries" default:"0" min:"0" max:"10" doc:"How often a probe that failed is tried again, as far as that can end before the next one is due. Each try makes a point of its own, with its number as attempt."`
 	RetryDelay time.Duration     `hcl:"retry_delay" default:"1s" min:"0s" doc:"How long after a failure it is tried again."`

@@ -162,6 +162,9 @@ func (a *Attribute) checkSelf() error {
 		return fmt.Errorf("the type %q is not known", a.Type)
 	}
 	kind, element := a.Type.Element()
+	if a.Tags && a.Type != MapOf(TypeString) {
+		return fmt.Errorf("the keys of a map of texts may be tags, and this is a %s", a.Type)
+	}
 	for _, choice := range a.OneOf {
 		if _, err := ParseText(element, choice); err != nil {
 			return fmt.Errorf("one_of: %w", err)

@@ -86,8 +86,10 @@ type Attribute struct {
 	// Deprecated says what to use instead of the attribute.
 	Deprecated string `json:"deprecated,omitempty"`
 	// Sensitive says that the value is a secret: it is never shown.
-	Sensitive bool   `json:"sensitive,omitempty"`
-	Doc       string `json:"doc"`
+	Sensitive bool `json:"sensitive,omitempty"`
+	// Tags says that the keys of the map are tags of points that the plugin emits, so that rules may name them.
+	Tags bool   `json:"tags,omitempty"`
+	Doc  string `json:"doc"`
 }
 
 // Block is a nested block.
@@ -105,7 +107,9 @@ type Block struct {
 	Max int `json:"max,omitempty"`
 	// Deprecated says what to use instead of the block.
 	Deprecated string `json:"deprecated,omitempty"`
-	Schema     Schema `json:"schema"`
+	// Tags says that the block brings points whose tags nobody can name beforehand, such as those of a list that others keep.
+	Tags   bool   `json:"tags,omitempty"`
+	Schema Schema `json:"schema"`
 }
 
 // Measurement describes the points of one name that a plugin emits.

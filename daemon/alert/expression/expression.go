@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/window"
+	"github.com/vedette-monitor/vedette/daemon/config"
 )
 
 // Truth is the value of a condition.
@@ -74,8 +75,11 @@ func (c *Condition) String() string { return c.text }
 
 // Compile compiles a condition on the points of a layout. Constants are what needs no point: literals, and what refers to
 // the variables of ctx, such as local.pattern. Aggregates are only allowed if the rule has a window, which aggregates
-// gathers them for; otherwise it is nil.
+// gathers them for; otherwise it is nil. An expression that the configuration has kept brings its own context.
 func (l *Layout) Compile(expr hcl.Expression, ctx *hcl.EvalContext, aggregates *Aggregates) (*Condition, hcl.Diagnostics) {
+	if kept, ok := expr.(*config.Expression); ok {
+		expr, ctx = kept.Expression, kept.Context
+	}
 	c := &compiler{layout: l, ctx: ctx, aggregates: aggregates}
 	n := c.compile(expr)
 	if n == nil {

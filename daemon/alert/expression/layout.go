@@ -45,6 +45,9 @@ type slot struct {
 	unit string
 }
 
+// AnyTag among the tags of a layout says that its points may have tags which nobody can name beforehand.
+const AnyTag = "*"
+
 // NewLayout makes the layout of a measurement. tags are those that its points may have beside the declared ones: labels
 // of targets, and the vantage's.
 func NewLayout(m wire.Measurement, tags ...string) *Layout {
@@ -75,9 +78,18 @@ func (l *Layout) slot(name string) (place int, ok bool) {
 	case l.tags[name]:
 		return l.place(l.tagSlots, name, slot{kind: Text}), true
 	case l.open:
-		return l.place(l.fieldSlots, name, slot{kind: Any}), true
+		return l.anyPlace(name), true
+	case l.tags[AnyTag]:
+		return l.place(l.tagSlots, name, slot{kind: Text}), true
 	}
 	return 0, false
+}
+
+// anyPlace is the place of a name that nobody has declared: of a field, or, in points that have none of the name, of a tag.
+func (l *Layout) anyPlace(name string) int {
+	place := l.place(l.fieldSlots, name, slot{kind: Any})
+	l.tagSlots[name] = place
+	return place
 }
 
 func (l *Layout) place(places map[string]int, name string, s slot) int {
@@ -94,11 +106,15 @@ type Tag int
 
 // Tag finds the place of a tag. at is where its name stands.
 func (l *Layout) Tag(name string, at hcl.Range) (Tag, hcl.Diagnostics) {
-	if l.tags[name] || l.open {
+	_, declared := l.fields[name]
+	switch {
+	case l.tags[name] || l.tags[AnyTag] && !declared && !l.open:
 		return Tag(l.place(l.tagSlots, name, slot{kind: Text})), nil
+	case l.open && !declared:
+		return Tag(l.anyPlace(name)), nil
 	}
 	detail := fmt.Sprintf("The points of %s have no tag %q.", l.measurement, name)
-	if _, ok := l.fields[name]; ok {
+	if declared {
 		detail = fmt.Sprintf("%q is a field of %s: a tag is required, which has few values.", name, l.measurement)
 	} else if hint := config.DidYouMean(name, sorted(l.tags)); hint != "" {
 		detail += hint
@@ -110,6 +126,7 @@ func (l *Layout) Tag(name string, at hcl.Range) (Tag, hcl.Diagnostics) {
 
 func (l *Layout) names() []string {
 	names := append(sorted(l.fields), sorted(l.tags)...)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == AnyTag })
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -167,7 +184,9 @@ func (r *Reader) Read(p *point.Point) *Row {
 		if place < 0 {
 			continue
 		}
-		switch c := &cells[place]; f.Kind {
+		c := &cells[place]
+		c.text = nil // that of a tag: the field wins
+		switch f.Kind {
 		case point.Float:
 			c.num = finite(f.Float())
 		case point.Int:

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // good is a point that has everything but body_matched.
@@ -83,6 +85,41 @@ func TestValuesOfAnotherTypeAreUnknown(t *testing.T) {
 		{`(yes ? number : text) == 500`, True}, {`(yes ? text : number) == 500`, Unknown}, {`startswith(number, "5")`, Unknown}, {`number + 1 == 501`, True}, {`text + 1 == 501`, Unknown},
 		{`host == "a"`, True}, {`yes && text`, Unknown}, {`yes || text`, True},
 	}.check(t, l, values{"text": "500", "number": 500, "yes": true, "host": "a"})
+}
+
+func TestANameThatNobodyDeclaredIsAFieldOrATag(t *testing.T) {
+	v := values{"line": "ct", "load": 3, "both": "tag"}
+	p := v.point(t, "line", "both")
+	p.Fields = append(p.Fields, values{"both": 7}.point(t).Fields...)
+	l := NewLayout(open)
+	for text, want := range map[string]Truth{`line == "ct"`: True, `load > 2`: True, `both == 7`: True, `both == "tag"`: Unknown} {
+		if got := compile(t, l, text, nil).Evaluate(l.NewReader().Read(p)); got != want {
+			t.Errorf("%s is %s", text, got)
+		}
+	}
+	tag, diags := l.Tag("line", hcl.Range{})
+	if got := string(l.NewReader().Read(p).Tag(tag)); diags.HasErrors() || got != "ct" {
+		t.Errorf("the tag is %q, %v", got, diags)
+	}
+}
+
+func TestATagMayBeOneThatNobodyCouldName(t *testing.T) {
+	l := NewLayout(quality, AnyTag)
+	tag, diags := l.Tag("line", hcl.Range{})
+	row := l.NewReader
+	p := values{"line": "ct", "http_code": 500}.point(t, "line")
+	if got := string(row().Read(p).Tag(tag)); diags.HasErrors() || got != "ct" {
+		t.Errorf("the tag is %q, %v", got, diags)
+	}
+	if c := compile(t, l, `line == "ct" && http_code == 500`, nil); c.Evaluate(row().Read(p)) != True {
+		t.Error("the condition does not hold")
+	}
+	if _, diags := l.Tag("http_code", hcl.Range{}); !diags.HasErrors() {
+		t.Error("a field is taken for a tag")
+	}
+	if _, diags := l.Compile(parse(t, "line > 3"), nil, nil); !diags.HasErrors() {
+		t.Error("a tag is taken for a number")
+	}
 }
 
 func TestAFieldWinsOverATagOfItsName(t *testing.T) {

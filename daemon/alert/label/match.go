@@ -3,6 +3,7 @@ package label
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -37,6 +38,11 @@ func Compile(expr hcl.Expression, ctx *hcl.EvalContext, names []string) (*Match,
 	layout := expression.NewLayout(measurement)
 	condition, diags := layout.Compile(expr, ctx, nil)
 	if diags.HasErrors() {
+		for _, diag := range diags {
+			if rest, ok := strings.CutPrefix(diag.Detail, "The points of alerts have no field or tag"); ok {
+				diag.Summary, diag.Detail = "Unknown label", "No alert has a label"+rest
+			}
+		}
 		return nil, diags
 	}
 	m.condition, m.reader = condition, layout.NewReader()

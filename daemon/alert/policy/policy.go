@@ -49,10 +49,13 @@ type Alert struct {
 	Labels map[string]string
 	// Summary, Detail and Link are nil where the alert has none.
 	Summary, Detail, Link *template.Template
-	// Notify are the channels that are told at once; without any, the routes decide.
+	// Notify are the channels that are told at once. If it is nil the routes decide; an empty list tells nobody.
 	Notify []string
 	// Repeat is nil where the route decides.
 	Repeat *Repeat
+	// Fingerprint is the same as long as the state of the alert's instances can be kept over a reload, and Key as long as the
+	// instances are the same ones: it says what the points are and what is told apart.
+	Fingerprint, Key string
 }
 
 // Query is where the points of an alert come from if they are rows of InfluxDB.

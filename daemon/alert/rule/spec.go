@@ -132,7 +132,8 @@ type Rule struct {
 	quorum     *quorum
 	spec       Spec
 
-	identity, fingerprint uint64
+	// kindSum and judgeSum are sums of identity and of Fingerprint.
+	kindSum, judgeSum uint64
 }
 
 type level struct {
@@ -153,7 +154,7 @@ func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}
-	c.rule.identity, c.rule.fingerprint = c.rule.sum(c.rule.who()), c.rule.sum(c.rule.what())
+	c.rule.kindSum, c.rule.judgeSum = sum(c.rule.identity()), sum(c.rule.Fingerprint())
 	return c.rule, c.diags
 }
 
@@ -304,3 +305,9 @@ func (c *compiler) tags() {
 		r.quorum = c.quorum(q)
 	}
 }
+
+// OnSilence reports whether it is a rule on silence, which the clock decides and no condition.
+func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }
+
+// Levels is how many levels a rule has; one without levels has a single one.
+func (r *Rule) Levels() int { return len(r.levels) }

@@ -1,0 +1,62 @@
+package incident
+
+import (
+	"time"
+
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Notice is what a channel is to be told: it is kept until it has arrived, or is given up.
+type Notice struct {
+	// ID is the same on every attempt.
+	ID      string    `json:"id"`
+	Channel string    `json:"channel"`
+	Thread  string    `json:"thread"`
+	Kind    wire.Kind `json:"kind"`
+	Step    int       `json:"step,omitempty"`
+	// Items are the incidents that it tells of, as they were. Of more than a notice can hold the rest are counted.
+	Items []Item `json:"items"`
+	// Also is how many incidents one of these keeps quiet.
+	Also int `json:"also,omitempty"`
+
+	Created time.Time `json:"created"`
+	// NotBefore is when the next attempt is due.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Attempts  int       `json:"attempts,omitempty"`
+	// Sending says that an attempt is under way: what is found so after a crash may have arrived.
+	Sending bool `json:"sending,omitempty"`
+	// MayRepeat says that an earlier attempt may have arrived.
+	MayRepeat bool `json:"may_repeat,omitempty"`
+	// Late says that it tells of something that is over already.
+	Late bool `json:"late,omitempty"`
+	// Recipients are those who still lack it, if others have it already.
+	Recipients []string `json:"recipients,omitempty"`
+	// InPlaceOf is the channel that could not deliver it, and FellBack says that this one could not, and its fallback has it too.
+	InPlaceOf string `json:"in_place_of,omitempty"`
+	FellBack  bool   `json:"fell_back,omitempty"`
+	// LastOutcome, LastCode and LastError are of the last attempt.
+	LastOutcome string `json:"last_outcome,omitempty"`
+	LastCode    string `json:"last_code,omitempty"`
+	LastError   string `json:"last_error,omitempty"`
+	// GivenUp is when and why it was: then it is a dead letter.
+	GivenUp time.Time `json:"given_up,omitzero"`
+	Why     string    `json:"why,omitempty"`
+	Test    bool      `json:"test,omitempty"`
+}
+
+// Item is an incident in a notice.
+type Item struct {
+	Incident Incident  `json:"incident"`
+	Kind     wire.Kind `json:"kind"`
+	// Ended says which suppression kept it from being told until now.
+	Ended string `json:"ended,omitempty"`
+	// Late says that it fired and ended before it could be told.
+	Late bool `json:"late,omitempty"`
+}
+
+// Snapshot is the incident as it is now, without what only the daemon needs to know of it.
+func (i *Incident) Snapshot() Incident {
+	s := *i
+	s.Told, s.Threads, s.Log, s.Suppressed = nil, nil, nil, nil
+	return s
+}

@@ -1,0 +1,193 @@
+// Package store is what the alerts remember: the state of every instance, incidents, what is to be told, silences. It is one file,
+// and what belongs together is written at once or not at all: whoever has seen a notice on its way finds it again after any crash.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/vedette-monitor/vedette/daemon/alert/incident"
+)
+
+// version is that of the form in which things are written. Another one is refused.
+const version = "1"
+
+// The buckets of the file.
+var (
+	meta      = []byte("meta")
+	instances = []byte("instances")
+	rules     = []byte("rules")
+	incidents = []byte("incidents")
+	notices   = []byte("notices")
+	dead      = []byte("dead")
+	silences  = []byte("silences")
+	channels  = []byte("channels")
+	threads   = []byte("threads")
+	points    = []byte("points")
+)
+
+var buckets = [][]byte{meta, instances, rules, incidents, notices, dead, silences, channels, threads, points}
+
+// Store is the file. One process has it at a time.
+type Store struct {
+	db *bbolt.DB
+}
+
+// lockTime is how long Open waits for another process to let go of the file.
+const lockTime = 2 * time.Second
+
+// Open opens the file, and makes it if it is not there. One that is damaged is an error, and stays as it is: to begin without what
+// was known is for a person to decide.
+func Open(path string) (s *Store, err error) {
+	mend := fmt.Sprintf("restore it from a copy, or move %s away to begin without silences and open incidents, which are then told anew", path)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		// What is read of a damaged file leads anywhere, also beyond its end.
+		if broken := recover(); broken != nil {
+			s, err = nil, fmt.Errorf("the alerts' state is damaged (%v): %s", broken, mend)
+		}
+	}()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory of the alerts' state: %w", err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTime, FreelistType: bbolt.FreelistMapType})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fmt.Errorf("the alerts' state %s is in use by another process", path)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("the alerts' state is damaged (%w): %s", err, mend)
+	case err != nil:
+		return nil, fmt.Errorf("opening the alerts' state: %w", err)
+	}
+	s = &Store{db}
+	if err := s.prepare(); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("the alerts' state can not be used (%w): %s", err, mend)
+	}
+	return s, nil
+}
+
+// prepare checks the file, and makes what it lacks.
+func (s *Store) prepare() error {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		b := tx.Bucket(meta)
+		switch found := string(b.Get([]byte("version"))); found {
+		case version:
+			return nil
+		case "":
+			return b.Put([]byte("version"), []byte(version))
+		default:
+			return fmt.Errorf("its version is %s, and this daemon knows %s", found, version)
+		}
+	})
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Path is where the file is.
+func (s *Store) Path() string { return s.db.Path() }
+
+// Rule is what is known of an alert's rule since it was used last. If By differs its instances are others; if Verdict does, samples are
+// judged in another way.
+type Rule struct {
+	By      string `json:"by"`
+	Verdict string `json:"verdict"`
+}
+
+// Contents is what is in the file, but for the states of instances.
+type Contents struct {
+	Rules     map[string]Rule
+	Incidents []*incident.Incident
+	Notices   []*incident.Notice
+	Dead      []*incident.Notice
+	Silences  []*incident.Silence
+	// Channels are the states of channels, and Threads what they want back with the next notice of a thread.
+	Channels map[string]json.RawMessage
+	Threads  map[string]Thread
+	// Points are encoded ones that were not handed over, by their numbers.
+	Points map[uint64][]byte
+}
+
+// Thread is what a channel wants back.
+type Thread struct {
+	State map[string]string `json:"state"`
+	Used  time.Time         `json:"used"`
+}
+
+// Load reads what is in the file.
+func (s *Store) Load() (*Contents, error) {
+	c := &Contents{Rules: map[string]Rule{}, Channels: map[string]json.RawMessage{}, Threads: map[string]Thread{}, Points: map[uint64][]byte{}}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return errors.Join(
+			each(tx, rules, func(key string, r *Rule) { c.Rules[key] = *r }),
+			each(tx, incidents, func(_ string, i *incident.Incident) { c.Incidents = append(c.Incidents, i) }),
+			each(tx, notices, func(_ string, n *incident.Notice) { c.Notices = append(c.Notices, n) }),
+			each(tx, dead, func(_ string, n *incident.Notice) { c.Dead = append(c.Dead, n) }),
+			each(tx, silences, func(_ string, si *incident.Silence) { c.Silences = append(c.Silences, si) }),
+			each(tx, threads, func(key string, t *Thread) { c.Threads[key] = *t }),
+			each(tx, channels, func(key string, raw *json.RawMessage) { c.Channels[key] = *raw }),
+			tx.Bucket(points).ForEach(func(k, v []byte) error {
+				c.Points[number(k)] = append([]byte(nil), v...)
+				return nil
+			}),
+		)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the alerts' state: %w", err)
+	}
+	return c, nil
+}
+
+func each[T any](tx *bbolt.Tx, bucket []byte, take func(key string, v *T)) error {
+	return tx.Bucket(bucket).ForEach(func(k, text []byte) error {
+		v := new(T)
+		if err := json.Unmarshal(text, v); err != nil {
+			return fmt.Errorf("%s %q: %w", bucket, k, err)
+		}
+		take(string(k), v)
+		return nil
+	})
+}
+
+// Instances are the states of an alert's instances, by their keys. The states are valid until the next one.
+func (s *Store) Instances(alert string) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		prefix := instanceKey(alert, "")
+		// An error could only be that of yield, which has none.
+		_ = s.db.View(func(tx *bbolt.Tx) error {
+			c := tx.Bucket(instances).Cursor()
+			for k, v := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
+				if !yield(string(k[len(prefix):]), v) {
+					return nil
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func instanceKey(alert, key string) []byte { return []byte(alert + "\x00" + key) }

@@ -1,0 +1,7 @@
+plugin "alert-notifer" {}
+notifier "email" "ops" {
+  smtp = "a"
+}
+notifier "email" "named" {
+  plugin = "alert-notifer"
+}
