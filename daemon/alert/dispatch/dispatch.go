@@ -157,6 +157,9 @@ func (d *Dispatcher) Configure(p *policy.Policy, channels map[string]Channel) {
 	}
 }
 
+// Holding reports whether nothing may be told yet.
+func (d *Dispatcher) Holding() bool { return d.holds }
+
 // Release lets notices be made: until then everything that was known is only being loaded.
 func (d *Dispatcher) Release() { d.holds = false }
 

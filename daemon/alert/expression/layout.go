@@ -101,6 +101,9 @@ func (l *Layout) place(places map[string]int, name string, s slot) int {
 	return places[name]
 }
 
+// Measurement is the name of the points' measurement.
+func (l *Layout) Measurement() string { return l.measurement }
+
 // Tag is the place of a tag in a row.
 type Tag int
 

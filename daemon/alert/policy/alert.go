@@ -1,11 +1,8 @@
 package policy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -109,13 +106,6 @@ func (l *loader) alert(b *config.Body) *Alert {
 		return nil
 	}
 	a.Rule = compiled
-	a.Key = a.From + "\x00" + strings.Join(v.By, "\x00")
-	text := a.From + "\n" + compiled.Fingerprint()
-	if a.Query != nil {
-		text += a.Query.Text
-	}
-	sum := sha256.Sum256([]byte(text))
-	a.Fingerprint = hex.EncodeToString(sum[:16])
 	return a
 }
 

@@ -53,9 +53,6 @@ type Alert struct {
 	Notify []string
 	// Repeat is nil where the route decides.
 	Repeat *Repeat
-	// Fingerprint is the same as long as the state of the alert's instances can be kept over a reload, and Key as long as the
-	// instances are the same ones: it says what the points are and what is told apart.
-	Fingerprint, Key string
 }
 
 // Query is where the points of an alert come from if they are rows of InfluxDB.

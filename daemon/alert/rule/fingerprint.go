@@ -3,58 +3,48 @@ package rule
 import (
 	"fmt"
 	"hash/fnv"
-	"io"
-	"strings"
 )
 
-// Fingerprint tells what the state of the rule's instances is made of: the samples, their verdicts, and the streams that they are
-// in. A rule with another one can not go on with this one's rings and runs. How many samples it takes, and for how long, is not a
-// part of it: these are held against the state anew with each sample.
-func (r *Rule) Fingerprint() string {
-	var b strings.Builder
-	s := &r.spec
-	b.WriteString(r.identity())
-	fmt.Fprintf(&b, "updates %t\n", s.Updates)
+// Identity tells what the rule's instances are: those of another identity have nothing to do with them. It follows from the measurement, from
+// by, from the quorum's tag, and from the kind of the rule.
+func (r *Rule) Identity() uint64 { return r.identity }
+
+// Fingerprint tells how the rule judges: with the same one, rings and runs mean the same. It does not follow from what is only about
+// silence, flapping and forgetting.
+func (r *Rule) Fingerprint() uint64 { return r.fingerprint }
+
+// who is what makes an instance.
+func (r *Rule) who() []any {
+	tag := ""
+	if r.quorum != nil {
+		tag = r.spec.Quorum.Tag.Text
+	}
+	return []any{r.measurement, r.By, tag, r.quorum != nil, r.spec.Event, r.spec.Absent > 0}
+}
+
+// what is what makes a verdict, and what verdicts lead to.
+func (r *Rule) what() []any {
+	parts := []any{r.fire, r.recover.Good, r.recover.For, r.spec.Over, r.spec.Every, r.spec.Updates}
 	if r.where != nil {
-		fmt.Fprintf(&b, "where %s\n", r.where)
+		parts = append(parts, "where", r.where)
 	}
 	for _, l := range r.levels {
+		parts = append(parts, "level", l.severity)
 		if l.when != nil {
-			fmt.Fprintf(&b, "level %s %s\n", l.severity, l.when)
+			parts = append(parts, l.when)
 		}
 	}
 	if r.recovered != nil {
-		fmt.Fprintf(&b, "recover %s\n", r.recovered)
+		parts = append(parts, "recovered", r.recovered)
 	}
-	if s.Over > 0 {
-		fmt.Fprintf(&b, "over %s every %s\n", s.Over, s.Every)
-	}
-	if q := s.Quorum; q != nil {
-		fmt.Fprintf(&b, "of %q\n", q.Of)
-	}
-	return b.String()
+	return parts
 }
 
-// identity tells what the instances and their streams are: those of another identity have nothing to do with them.
-func (r *Rule) identity() string {
-	s := &r.spec
-	kind := "state"
-	switch {
-	case s.Event:
-		kind = "event"
-	case s.Absent > 0:
-		kind = "absent"
-	}
-	tag := ""
-	if s.Quorum != nil {
-		tag = s.Quorum.Tag.Text
-	}
-	return fmt.Sprintf("kind %s\nby %q\nquorum %q\n", kind, r.By, tag)
-}
-
-// sum makes a text as short as a state has it.
-func sum(text string) uint64 {
+func (r *Rule) sum(parts []any) uint64 {
 	h := fnv.New64a()
-	io.WriteString(h, text)
+	for _, part := range parts {
+		// A text is quoted by its %q, so that no two lists of parts are written in the same way.
+		fmt.Fprintf(h, "%q\x00", fmt.Sprint(part))
+	}
 	return h.Sum64()
 }

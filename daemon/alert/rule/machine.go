@@ -90,19 +90,19 @@ func (m *Machine) expect(there map[string]*instance) {
 // Rule is the rule whose instances they are.
 func (m *Machine) Rule() *Rule { return m.rule }
 
-// Full reports whether there are as many instances as the rule may have, so that others were refused.
+// quiet is how long ago something was, as far as somebody listened since.
+func (m *Machine) quiet(at time.Duration) time.Duration { return m.now - max(at, m.listening) }
+
+// Full reports whether there are as many instances as there may be.
 func (m *Machine) Full() bool { return m.full }
 
-// Heard is when the last sample of an instance with a verdict came, or zero if there is no such instance.
+// Heard is when the last sample of an instance came that had a verdict, or the zero time.
 func (m *Machine) Heard(key string) time.Time {
 	if in := m.find(key); in != nil {
 		return m.start.Add(in.heard)
 	}
 	return time.Time{}
 }
-
-// quiet is how long ago something was, as far as somebody listened since.
-func (m *Machine) quiet(at time.Duration) time.Duration { return m.now - max(at, m.listening) }
 
 // Stats returns what was counted.
 func (m *Machine) Stats() Stats { return m.stats }

@@ -132,8 +132,8 @@ type Rule struct {
 	quorum     *quorum
 	spec       Spec
 
-	// kindSum and judgeSum are sums of identity and of Fingerprint.
-	kindSum, judgeSum uint64
+	identity, fingerprint uint64
+	measurement           string
 }
 
 type level struct {
@@ -146,7 +146,7 @@ func (r *Rule) Severity(level int) string { return r.levels[level].severity }
 
 // Compile compiles a rule on the points of a layout, or says what is wrong with it.
 func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
-	c := &compiler{layout: layout, spec: spec, rule: &Rule{Name: spec.Name, spec: spec}}
+	c := &compiler{layout: layout, spec: spec, rule: &Rule{Name: spec.Name, spec: spec, measurement: layout.Measurement()}}
 	c.kind()
 	c.defaults()
 	c.conditions()
@@ -154,7 +154,7 @@ func Compile(layout *expression.Layout, spec Spec) (*Rule, hcl.Diagnostics) {
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}
-	c.rule.kindSum, c.rule.judgeSum = sum(c.rule.identity()), sum(c.rule.Fingerprint())
+	c.rule.identity, c.rule.fingerprint = c.rule.sum(c.rule.who()), c.rule.sum(c.rule.what())
 	return c.rule, c.diags
 }
 
@@ -306,8 +306,8 @@ func (c *compiler) tags() {
 	}
 }
 
-// OnSilence reports whether it is a rule on silence, which the clock decides and no condition.
-func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }
-
 // Levels is how many levels a rule has; one without levels has a single one.
 func (r *Rule) Levels() int { return len(r.levels) }
+
+// OnSilence reports whether it is a rule on silence.
+func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }

@@ -124,7 +124,7 @@ func (m *Machine) header() string { return strings.Repeat("\x00", len(m.rule.by)
 func (m *Machine) appendHeader(dst []byte) []byte {
 	from := len(dst)
 	s := state{b: dst}
-	s.fixed(stateIdentity, m.rule.kindSum)
+	s.fixed(stateIdentity, m.rule.identity)
 	s.uint(stateWhereUnknown, uint64(m.whereUnknown))
 	s.bool(stateFull, m.full)
 	return s.sum(from)
@@ -133,8 +133,8 @@ func (m *Machine) appendHeader(dst []byte) []byte {
 func (m *Machine) appendState(dst []byte, in *instance) []byte {
 	from := len(dst)
 	s := state{b: dst, base: m.start.UnixNano()}
-	s.fixed(stateIdentity, m.rule.kindSum)
-	s.fixed(stateFingerprint, m.rule.judgeSum)
+	s.fixed(stateIdentity, m.rule.identity)
+	s.fixed(stateFingerprint, m.rule.fingerprint)
 	s.uint(stateState, uint64(in.state))
 	s.uint(stateLevel, m.rule.severity(in.level))
 	s.at(stateSeen, in.seen)
@@ -423,7 +423,7 @@ func (m *Machine) restoreHeader(raw []byte) error {
 	return fields(b, func(num protowire.Number, v uint64, _ []byte) error {
 		switch num {
 		case stateIdentity:
-			if v != m.rule.kindSum {
+			if v != m.rule.identity {
 				return ErrOtherRule
 			}
 		case stateWhereUnknown:
@@ -489,15 +489,15 @@ func (m *Machine) restore(key string, raw []byte) (*instance, error) {
 		}
 		return nil
 	})
-	if err == nil && identity != r.kindSum {
+	if err == nil && identity != r.identity {
 		err = ErrOtherRule
 	}
 	if err != nil {
 		in.gone = true
 		return nil, err
 	}
-	in.settle(r, fingerprint == r.judgeSum)
-	if fingerprint == r.judgeSum {
+	in.settle(r, fingerprint == r.fingerprint)
+	if fingerprint == r.fingerprint {
 		in.unwritten = false
 		m.unwritten = m.unwritten[:len(m.unwritten)-1]
 	}

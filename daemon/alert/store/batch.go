@@ -51,14 +51,8 @@ func (b *Batch) PutInstance(alert, key string, state []byte) {
 	b.put(instances, string(instanceKey(alert, key)), state)
 }
 
-// DropAlert removes all instances of an alert that the file has, and what is known of its rule. What the batch has of them stays.
-func (b *Batch) DropAlert(alert string) {
-	b.dropped = append(b.dropped, alert)
-	b.put(rules, alert, nil)
-}
-
-// PutRule keeps what the rule of an alert is.
-func (b *Batch) PutRule(alert string, r Rule) { b.putJSON(rules, alert, r) }
+// DropAlert removes all instances of an alert that the file has. What the batch has of them stays.
+func (b *Batch) DropAlert(alert string) { b.dropped = append(b.dropped, alert) }
 
 // PutIncident keeps an incident, and DeleteIncident removes it.
 func (b *Batch) PutIncident(i *incident.Incident) { b.putJSON(incidents, i.ID, i) }

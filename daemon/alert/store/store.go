@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -25,7 +26,6 @@ const version = "1"
 var (
 	meta      = []byte("meta")
 	instances = []byte("instances")
-	rules     = []byte("rules")
 	incidents = []byte("incidents")
 	notices   = []byte("notices")
 	dead      = []byte("dead")
@@ -35,7 +35,7 @@ var (
 	points    = []byte("points")
 )
 
-var buckets = [][]byte{meta, instances, rules, incidents, notices, dead, silences, channels, threads, points}
+var buckets = [][]byte{meta, instances, incidents, notices, dead, silences, channels, threads, points}
 
 // Store is the file. One process has it at a time.
 type Store struct {
@@ -111,16 +111,8 @@ func (s *Store) Close() error { return s.db.Close() }
 // Path is where the file is.
 func (s *Store) Path() string { return s.db.Path() }
 
-// Rule is what is known of an alert's rule since it was used last. If By differs its instances are others; if Verdict does, samples are
-// judged in another way.
-type Rule struct {
-	By      string `json:"by"`
-	Verdict string `json:"verdict"`
-}
-
 // Contents is what is in the file, but for the states of instances.
 type Contents struct {
-	Rules     map[string]Rule
 	Incidents []*incident.Incident
 	Notices   []*incident.Notice
 	Dead      []*incident.Notice
@@ -140,10 +132,9 @@ type Thread struct {
 
 // Load reads what is in the file.
 func (s *Store) Load() (*Contents, error) {
-	c := &Contents{Rules: map[string]Rule{}, Channels: map[string]json.RawMessage{}, Threads: map[string]Thread{}, Points: map[uint64][]byte{}}
+	c := &Contents{Channels: map[string]json.RawMessage{}, Threads: map[string]Thread{}, Points: map[uint64][]byte{}}
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		return errors.Join(
-			each(tx, rules, func(key string, r *Rule) { c.Rules[key] = *r }),
 			each(tx, incidents, func(_ string, i *incident.Incident) { c.Incidents = append(c.Incidents, i) }),
 			each(tx, notices, func(_ string, n *incident.Notice) { c.Notices = append(c.Notices, n) }),
 			each(tx, dead, func(_ string, n *incident.Notice) { c.Dead = append(c.Dead, n) }),
@@ -188,6 +179,21 @@ func (s *Store) Instances(alert string) iter.Seq2[string, []byte] {
 			return nil
 		})
 	}
+}
+
+// Alerts are those of which there are instances.
+func (s *Store) Alerts() []string {
+	var names []string
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(instances).Cursor()
+		for k, _ := c.First(); k != nil; {
+			name, _, _ := strings.Cut(string(k), "\x00")
+			names = append(names, name)
+			k, _ = c.Seek([]byte(name + "\x01"))
+		}
+		return nil
+	})
+	return names
 }
 
 func instanceKey(alert, key string) []byte { return []byte(alert + "\x00" + key) }

@@ -1,0 +1,136 @@
+package dispatch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/vedette-monitor/vedette/daemon/alert/incident"
+	"github.com/vedette-monitor/vedette/daemon/alert/policy"
+	"github.com/vedette-monitor/vedette/daemon/alert/template"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// How many alerts a notice tells in full: more nobody reads. A digest has the worst of them.
+const (
+	mostAlerts   = 50
+	digestAlerts = 10
+)
+
+// Request is a notice as a notifier gets it. thread is what the channel wanted back.
+func Request(n *incident.Notice, s policy.Settings, thread map[string]string) *wire.NotifyRequest {
+	most := mostAlerts
+	items := n.Items
+	if n.Kind == wire.Kind_KIND_DIGEST {
+		most = digestAlerts
+		items = slices.Clone(items)
+		slices.SortStableFunc(items, worstFirst)
+	}
+	req := &wire.NotifyRequest{
+		Channel: n.Channel, Id: n.ID, Thread: n.Thread, ThreadState: thread, Kind: n.Kind, Step: uint32(n.Step), Attempt: uint32(n.Attempts),
+		Late: n.Late, MayRepeat: n.MayRepeat, TimeZone: s.Zone.String(), Language: s.Language, Recipients: n.Recipients,
+		Omitted: uint32(max(0, len(items)-most)),
+	}
+	for i := range items[:min(len(items), most)] {
+		req.Alerts = append(req.Alerts, Alert(&items[i]))
+	}
+	req.Title = title(n)
+	req.Text = text(n, items[:min(len(items), most)])
+	return req
+}
+
+func worstFirst(a, b incident.Item) int {
+	over := func(i incident.Item) int {
+		if i.Kind == wire.Kind_KIND_RESOLVED || i.Kind == wire.Kind_KIND_FLAPPING_ENDED {
+			return 1
+		}
+		return 0
+	}
+	grave := func(i incident.Item) int {
+		return slices.Index([]string{"critical", "warning", "info"}, i.Incident.Severity)
+	}
+	return cmp.Or(over(a)-over(b), grave(a)-grave(b), a.Incident.Fired.Compare(b.Incident.Fired))
+}
+
+// Alert is an incident of a notice as a notifier gets it.
+func Alert(item *incident.Item) *wire.Alert {
+	i := &item.Incident
+	a := &wire.Alert{
+		Incident: i.ID, Name: i.Alert, Severity: i.Severity, State: item.Kind, Labels: i.Labels, Tags: i.Tags, Summary: i.Summary, Detail: i.Detail, Link: i.Link,
+		FiredAt: timestamppb.New(i.Fired), LastSampleAt: timestamppb.New(i.Changed), Value: i.Value, Recent: i.Recent, Bad: uint32(i.Bad), Of: uint32(i.Of),
+		Folded: uint32(i.Count), Reason: i.Reason, SuppressionEnded: item.Ended,
+	}
+	if !i.Resolved.IsZero() {
+		a.ResolvedAt = timestamppb.New(i.Resolved)
+	}
+	return a
+}
+
+// title is what a notice is about, on one line. How it is told what kind of notice it is, is the channel's own.
+func title(n *incident.Notice) string {
+	if len(n.Items) == 1 {
+		return n.Items[0].Incident.Summary
+	}
+	var names []string
+	counts := map[string]int{}
+	for _, item := range n.Items {
+		name := item.Incident.Alert
+		if counts[name]++; counts[name] == 1 {
+			names = append(names, name)
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
+	const shown = 5
+	var parts []string
+	for _, name := range names[:min(len(names), shown)] {
+		parts = append(parts, fmt.Sprintf("%s (%d)", name, counts[name]))
+	}
+	text := fmt.Sprintf("%d alerts: %s", len(n.Items), strings.Join(parts, ", "))
+	if len(names) > shown {
+		text += fmt.Sprintf(", + %d", len(names)-shown)
+	}
+	return template.Clean(text, template.MaxLine, false)
+}
+
+// text is the notice in plain words.
+func text(n *incident.Notice, items []incident.Item) string {
+	var out strings.Builder
+	if n.Kind == wire.Kind_KIND_DIGEST {
+		counts := map[string]int{}
+		for _, item := range n.Items {
+			word := item.Incident.Severity
+			if item.Kind == wire.Kind_KIND_RESOLVED {
+				word = "resolved"
+			}
+			counts[word]++
+		}
+		for _, word := range []string{"critical", "warning", "info", "resolved"} {
+			if counts[word] > 0 {
+				fmt.Fprintf(&out, "%s: %d\n", word, counts[word])
+			}
+		}
+	}
+	for _, item := range items {
+		i := item.Incident
+		fmt.Fprintf(&out, "%s [%s] %s\n", kindWord(item.Kind), i.Severity, i.Summary)
+		if i.Detail != "" {
+			out.WriteString(i.Detail + "\n")
+		}
+		if item.Late {
+			fmt.Fprintf(&out, "It began at %s and ended at %s, and could not be told before.\n", i.Fired.UTC().Format("2006-01-02 15:04:05 MST"), i.Resolved.UTC().Format("15:04:05 MST"))
+		}
+	}
+	if left := len(n.Items) - len(items); left > 0 {
+		fmt.Fprintf(&out, "+ %d more\n", left)
+	}
+	if n.Also > 0 {
+		fmt.Fprintf(&out, "also: %d alerts that this keeps quiet\n", n.Also)
+	}
+	if n.InPlaceOf != "" {
+		fmt.Fprintf(&out, "in place of %s, which could not deliver it\n", n.InPlaceOf)
+	}
+	return strings.TrimRight(out.String(), "\n")
+}

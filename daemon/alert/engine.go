@@ -1,0 +1,337 @@
+// Package alert judges points by rules, and tells people what is true: it runs what the packages below it decide.
+//
+// Points are judged on their way through the pipeline, on the goroutine that brings them. What follows from them is taken by one
+// goroutine, which alone has the incidents, the outbox and the file: it takes all that has come, decides, writes everything in one
+// transaction, and only then lets notices go and points be acknowledged. So whatever was decided survives any crash, and nothing is
+// told that is not on disk.
+package alert
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
+	"github.com/vedette-monitor/vedette/daemon/alert/incident"
+	"github.com/vedette-monitor/vedette/daemon/alert/outbox"
+	"github.com/vedette-monitor/vedette/daemon/alert/policy"
+	"github.com/vedette-monitor/vedette/daemon/alert/rule"
+	"github.com/vedette-monitor/vedette/daemon/alert/store"
+	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/sdk"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
+
+// Options say what the engine works with.
+type Options struct {
+	// Path is the file of what is remembered.
+	Path   string
+	Logger hclog.Logger
+	// Evaluator is this daemon's name on its points.
+	Evaluator string
+	// Emit hands points over, and calls done when they are on disk.
+	Emit func(points [][]byte, done func())
+	// Notifier is the plugin with this name.
+	Notifier func(plugin string) Notifier
+	// Query asks InfluxDB.
+	Query Query
+	// Feeds says which plugins emit a measurement, and whether one of them runs.
+	Feeds func(measurement string) (plugins []string, runs bool)
+}
+
+// Notifier delivers notices: see plugin.proto.
+type Notifier interface {
+	Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.NotifyResponse, error)
+	Sync(ctx context.Context, req *wire.SyncRequest) (*wire.Delivery, error)
+	Check(ctx context.Context, req *wire.CheckRequest) (*wire.Delivery, error)
+}
+
+// How often things are done that have no moment of their own.
+const (
+	tickInterval  = time.Second
+	saveInterval  = 5 * time.Second
+	queueInterval = 30 * time.Second
+	countInterval = time.Minute
+	// saveAtOnce bounds how many instances are written while points wait.
+	saveAtOnce = 1000
+)
+
+// Engine is the alerts of a daemon.
+type Engine struct {
+	opts  Options
+	log   hclog.Logger
+	store *store.Store
+
+	shards atomic.Pointer[map[string]*shard]
+	// served is the plugins by the channels that they serve.
+	served atomic.Pointer[map[string]string]
+	// arrivals is what has happened and was not taken yet.
+	arrivals arrivals
+	// calls are run by the goroutine that has everything below.
+	calls chan func(now time.Time)
+	// stopped is closed when nobody takes calls any more.
+	stopped chan struct{}
+	running sync.WaitGroup
+
+	policy   *policy.Policy
+	channels map[string]config.Notifier
+	dispatch *dispatch.Dispatcher
+	box      *outbox.Outbox
+	batch    *store.Batch
+	// after is called once the batch is written, and launch are the notices that may go then.
+	after   []func()
+	launch  []attempt
+	failed  bool // the last write
+	threads map[string]store.Thread
+	syncs   map[string]*syncing
+	points  points
+	asking  map[string]*asking
+	beats   map[string]time.Time
+
+	started              time.Time
+	saved, queued, count time.Time
+	counts               map[string]*count
+}
+
+// New opens what is remembered. Apply has to follow, and then Run.
+func New(o Options) (*Engine, error) {
+	s, err := store.Open(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		opts: o, log: o.Logger, store: s, calls: make(chan func(time.Time)), stopped: make(chan struct{}), batch: new(store.Batch),
+		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, counts: map[string]*count{}, started: time.Now(),
+	}
+	e.arrivals.wake = make(chan struct{}, 1)
+	e.shards.Store(&map[string]*shard{})
+	kept, err := s.Load()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	e.threads = kept.Threads
+	e.box = outbox.New(logOf{e}, kept.Notices, kept.Dead, kept.Channels)
+	e.dispatch = dispatch.New(dispatch.World{Heard: e.heard, Down: e.down}, logOf{e}, e.box, kept.Incidents, kept.Silences)
+	e.points.load(kept.Points)
+	return e, nil
+}
+
+// logOf writes into the batch of the moment.
+type logOf struct{ *Engine }
+
+func (l logOf) PutNotice(n *incident.Notice)      { l.batch.PutNotice(n) }
+func (l logOf) DeleteNotice(id string)            { l.batch.DeleteNotice(id) }
+func (l logOf) PutDead(n *incident.Notice)        { l.batch.PutDead(n) }
+func (l logOf) DeleteDead(id string)              { l.batch.DeleteDead(id) }
+func (l logOf) PutChannel(name string, state any) { l.batch.PutChannel(name, state) }
+func (l logOf) PutIncident(i *incident.Incident)  { l.batch.PutIncident(i) }
+func (l logOf) DeleteIncident(id string)          { l.batch.DeleteIncident(id) }
+func (l logOf) PutSilence(s *incident.Silence)    { l.batch.PutSilence(s) }
+func (l logOf) DeleteSilence(id string)           { l.batch.DeleteSilence(id) }
+
+// Run works until ctx ends. What has happened by then is on disk when it returns.
+func (e *Engine) Run(ctx context.Context) error {
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		close(e.stopped)
+		cancel()
+		e.running.Wait()
+	}()
+	e.hand(time.Now())
+	for {
+		var call func(time.Time)
+		select {
+		case <-ctx.Done():
+			e.last(time.Now())
+			return nil
+		case <-tick.C:
+			e.tick(working, time.Now())
+		case <-e.arrivals.wake:
+		case call = <-e.calls:
+		}
+		now := time.Now()
+		if call != nil {
+			call(now)
+		}
+		e.turn(working, now)
+	}
+}
+
+// Close closes the file. It is called when nothing is observed any more.
+func (e *Engine) Close() error { return e.store.Close() }
+
+// turn takes what has come, decides, writes, and does what may be done then.
+func (e *Engine) turn(ctx context.Context, now time.Time) {
+	for _, a := range e.arrivals.take() {
+		if a.settle != nil {
+			e.after = append(e.after, a.settle)
+			continue
+		}
+		e.take(a, now)
+	}
+	e.dispatch.Plan(now)
+	e.dispatch.Flush()
+	e.report(now)
+	e.pick(now)
+	if !e.write() {
+		return
+	}
+	e.send(ctx)
+	e.hand(now)
+}
+
+// take takes what a rule has decided.
+func (e *Engine) take(a arrival, now time.Time) {
+	e.noteBroken(&a.transition)
+	e.batch.PutInstance(a.transition.Rule.Name, a.transition.Key, a.state)
+	e.dispatch.Observe(&a.transition, now)
+}
+
+// write writes the batch. If that fails everything waits, and it is tried again with the next turn.
+func (e *Engine) write() bool {
+	err := e.store.Write(e.batch)
+	if err != nil {
+		if !e.failed {
+			e.log.Error("what has become of alerts can not be kept; nothing is told and no such point is acknowledged until it can", "error", err)
+		}
+		e.failed = true
+		return false
+	}
+	if e.failed {
+		e.log.Info("what has become of alerts is kept again")
+		e.failed = false
+	}
+	*e.batch = store.Batch{}
+	after := e.after
+	e.after = nil
+	for _, f := range after {
+		f()
+	}
+	return true
+}
+
+// tick does what follows from the clock alone.
+func (e *Engine) tick(ctx context.Context, now time.Time) {
+	for _, s := range *e.shards.Load() {
+		s.tick(now)
+	}
+	if now.Sub(e.started) >= e.policy.Settings.Hold {
+		e.dispatch.Release()
+	}
+	e.dispatch.Settle(e.ended(e.box.Tick(now), now), now)
+	if now.Sub(e.saved) >= saveInterval {
+		e.saved = now
+		e.save(saveAtOnce)
+	}
+	e.ask(ctx, now)
+	e.beat(now)
+	if now.Sub(e.queued) >= queueInterval {
+		e.queued = now
+		e.emitQueues(now)
+	}
+	if now.Sub(e.count) >= countInterval {
+		e.count = now
+		e.emitCounts(now)
+	}
+}
+
+// save puts the states of instances that have changed into the batch.
+func (e *Engine) save(atOnce int) {
+	for _, s := range *e.shards.Load() {
+		s.save(atOnce, e.batch.PutInstance)
+	}
+}
+
+// last writes everything once more.
+func (e *Engine) last(now time.Time) {
+	for _, a := range e.arrivals.take() {
+		if a.settle != nil {
+			e.after = append(e.after, a.settle)
+			continue
+		}
+		e.take(a, now)
+	}
+	e.dispatch.Flush()
+	e.report(now)
+	e.save(saveAtOnce)
+	e.write()
+}
+
+// do runs f on the goroutine that has everything, and returns when what it did is written, or at least decided.
+func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
+	done := make(chan struct{})
+	call := func(now time.Time) {
+		f(now)
+		close(done)
+	}
+	select {
+	case e.calls <- call:
+	case <-e.stopped:
+		return errors.New("the daemon is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-done
+	return nil
+}
+
+// heard is when the last sample of an instance came that had a verdict.
+func (e *Engine) heard(alert, key string) time.Time {
+	for _, s := range *e.shards.Load() {
+		if at, ok := s.heard(alert, key); ok {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// down says which plugin has to run for an alert on silence, if none of those runs that emit its points.
+func (e *Engine) down(alert string) (string, bool) {
+	a := e.alert(alert)
+	if a == nil || !a.Rule.OnSilence() || e.opts.Feeds == nil {
+		return "", false
+	}
+	plugins, runs := e.opts.Feeds(a.From)
+	if runs || len(plugins) == 0 {
+		return "", false
+	}
+	return plugins[0], true
+}
+
+func (e *Engine) alert(name string) *policy.Alert {
+	i := slices.IndexFunc(e.policy.Alerts, func(a *policy.Alert) bool { return a.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return e.policy.Alerts[i]
+}
+
+// noteBroken notes an alert that can not judge.
+func (e *Engine) noteBroken(t *rule.Transition) {
+	c := e.countOf(t.Rule.Name)
+	switch t.Reason {
+	case rule.Broken:
+		c.broken[t.Key] = true
+	case rule.Mended, rule.Forgotten:
+		delete(c.broken, t.Key)
+	case rule.Full:
+		e.log.Warn("an alert has as many instances as its limit allows; others are refused, and those that exist go on", "alert", t.Rule.Name, "instances", t.Count)
+	}
+}
+
+// encode is a point as a plugin would send it.
+func (e *Engine) encode(p *sdk.Point) []byte {
+	raw, err := p.MarshalBinary()
+	if err != nil {
+		e.log.Error("a point of an alert can not be encoded", "error", err)
+		return nil
+	}
+	return raw
+}
