@@ -19,6 +19,7 @@ var floors = [][]string{
 	{"daemon/cli"},
 	{"daemon/app"},
 	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold", "daemon/vitals", "daemon/dashboard"},
+	{"daemon/alert"},
 	{"daemon/alert/dispatch"},
 	{"daemon/alert/outbox", "daemon/alert/store"},
 	{"daemon/alert/policy", "daemon/alert/incident"},

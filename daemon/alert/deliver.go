@@ -32,7 +32,7 @@ type attempt struct {
 
 // pick takes from the outbox what may go now. It goes when that is written.
 func (e *Engine) pick(now time.Time) {
-	if e.dispatch.Holding() {
+	if e.dispatch.Holding() || e.quiet != nil {
 		return
 	}
 	for _, s := range e.box.Stats(now) {
@@ -52,10 +52,13 @@ func (e *Engine) send(ctx context.Context) {
 	launch := e.launch
 	e.launch = nil
 	for _, a := range launch {
+		e.underWay++
 		e.running.Go(func() {
 			result, thread := e.deliver(ctx, a)
 			e.finish(ctx, func(now time.Time) {
 				e.settle(a.notice, result, thread, now)
+				e.underWay--
+				e.after = append(e.after, e.noteIdle)
 			})
 		})
 	}
@@ -170,7 +173,7 @@ const (
 
 // sync gives channels that sync the set of what is active, when that has changed, and every minute.
 func (e *Engine) sync(ctx context.Context, now time.Time) {
-	if e.dispatch.Holding() {
+	if e.dispatch.Holding() || e.quiet != nil {
 		return
 	}
 	for name, c := range e.channels {

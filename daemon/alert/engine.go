@@ -84,14 +84,18 @@ type Engine struct {
 	box      *outbox.Outbox
 	batch    *store.Batch
 	// after is called once the batch is written, and launch are the notices that may go then.
-	after   []func()
-	launch  []attempt
-	failed  bool // the last write
-	threads map[string]store.Thread
-	syncs   map[string]*syncing
-	points  points
-	asking  map[string]*asking
-	beats   map[string]time.Time
+	after  []func()
+	launch []attempt
+	failed bool // the last write
+	// underWay is how many attempts are, and quiet is closed when none is any more; until there is one notices may go.
+	underWay int
+	quiet    chan struct{}
+	idle     bool
+	threads  map[string]store.Thread
+	syncs    map[string]*syncing
+	points   points
+	asking   map[string]*asking
+	beats    map[string]time.Time
 
 	started              time.Time
 	saved, queued, count time.Time

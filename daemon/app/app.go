@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/vedette-monitor/vedette/daemon/alert"
+	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/console"
 	"github.com/vedette-monitor/vedette/daemon/influx"
@@ -31,6 +33,8 @@ const (
 	influxStartTime = 5 * time.Second
 	// influxStopTime is how long the private InfluxDB may take to stop. Its log makes a kill safe.
 	influxStopTime = 2 * time.Second
+	// quiesceTime is how long notices that are on their way may take when the daemon stops. What is cut off is sent again.
+	quiesceTime = 5 * time.Second
 )
 
 // Options say what a daemon is made of besides its configuration.
@@ -44,12 +48,14 @@ type Options struct {
 // App is a daemon.
 type App struct {
 	// cfg is the configuration of the start. Its blocks daemon and influxdb hold until the end; what a reload changes is
-	// in tags and plugins.
+	// in tags, plugins and the alerts' own. policy is that of the start too.
 	cfg     *config.Config
+	policy  *policy.Policy
 	opts    Options
 	logger  hclog.Logger
 	started time.Time
 
+	alerts     *alert.Engine
 	supervisor *supervisor.Supervisor
 	catalog    *supervisor.Catalog
 	ready      chan struct{}
@@ -75,7 +81,7 @@ type App struct {
 
 // New prepares a daemon.
 func New(cfg *Configuration, opts Options) *App {
-	return &App{cfg: cfg.Config, opts: opts, logger: opts.Logger, started: time.Now(), ready: make(chan struct{})}
+	return &App{cfg: cfg.Config, policy: cfg.Policy, opts: opts, logger: opts.Logger, started: time.Now(), ready: make(chan struct{})}
 }
 
 // Ready is closed once InfluxDB takes points and every plugin has started or failed.
@@ -87,6 +93,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.pipe.Close()) }()
+	defer func() { err = errors.Join(err, a.alerts.Close()) }()
 	// The run directory goes while the spool's lock still keeps others away.
 	defer func() { _ = os.RemoveAll(runDir(a.cfg.Daemon.DataDir)) }()
 	control, err := console.Control(ControlSocket(a.cfg.Daemon.DataDir), a, a.logger.Named("console"))
@@ -126,10 +133,21 @@ func (a *App) Run(ctx context.Context) (err error) {
 		_ = a.influx.WaitReady(waiting)
 		cancel()
 	}
+	// What the last points of the plugins lead to is decided before the alerts end.
+	judging := newPart(fail)
+	defer judging.stop()
+	judging.run(a.alerts.Run)
 	observing := newPart(fail)
 	defer observing.stop()
 	observing.run(a.observe)
-	if err := a.supervisor.Run(ctx); err != nil {
+	// Plugins are stopped when no notice is on its way through them.
+	plugins, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		a.alerts.Quiesce(quiesceTime)
+		stop()
+	})
+	if err := a.supervisor.Run(plugins); err != nil {
 		return err
 	}
 	a.logger.Info("stopping")
@@ -192,6 +210,10 @@ func (a *App) open() error {
 
 	// Nobody else knows the daemon yet, so nothing is locked.
 	a.pipe = pipe
+	if a.alerts, err = a.openAlerts(); err != nil {
+		return errors.Join(err, a.pipe.Close())
+	}
+	a.pipe.Judge(a.alerts)
 	a.self = a.pipe.Source(pipeline.Terms{}, a.logger)
 	if a.cfg.InfluxDB.Embedded {
 		a.influx = embedded.New(embedded.Options{
@@ -214,6 +236,9 @@ func (a *App) open() error {
 		Version:  a.opts.Version,
 	})
 	a.supervisor.Apply(a.wanted(a.cfg))
+	if err := a.alerts.Apply(a.policy, a.cfg.Notifiers); err != nil {
+		return errors.Join(err, a.alerts.Close(), a.pipe.Close())
+	}
 	return nil
 }
 

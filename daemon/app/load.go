@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/vedette-monitor/vedette/daemon/alert"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/process"
@@ -34,7 +35,7 @@ func Load(path string, settings ...config.Setting) (*Configuration, config.Diagn
 
 // Measurements declare the daemon's own points.
 func Measurements() []wire.Measurement {
-	return slices.Concat(vitals.Measurements(), policy.Measurements())
+	return slices.Concat(vitals.Measurements(), policy.Measurements(), alert.Measurements())
 }
 
 // Lock returns the lock file's content for the configuration at path, with the programs that are installed now: those of

@@ -24,6 +24,9 @@ func (a *App) Reload() console.Reload {
 		return console.Reload{Diagnostics: text.String()}
 	}
 	changes := a.supervisor.Apply(a.wanted(cfg.Config))
+	if err := a.alerts.Apply(cfg.Policy, cfg.Notifiers); err != nil {
+		a.logger.Error("the new alerts can not be used; the old ones go on", "error", err)
+	}
 	r := console.Reload{
 		Applied: true, Diagnostics: text.String(),
 		Started: changes.Started, Restarted: changes.Restarted, Stopped: changes.Stopped, Kept: changes.Kept,
@@ -48,7 +51,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tags, a.plugins = cfg.Tags, cfg.Plugins
-	a.self.SetTerms(pipeline.Terms{Tags: stamp(nil, cfg.Tags)})
+	a.self.SetTerms(pipeline.Terms{Tags: stamp(nil, cfg.Tags), Measurements: Measurements()})
 	sources := a.sources
 	a.sources = map[string]*pipeline.Source{}
 	var wanted []supervisor.Plugin
@@ -64,7 +67,13 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 			s = a.pipe.Source(terms, a.logger.Named(p.Name))
 		}
 		a.sources[p.Name] = s
-		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: Spec(p, a.catalog.Path(p.Source))})
+		spec := Spec(p, a.catalog.Path(p.Source))
+		for _, n := range cfg.Notifiers {
+			if n.Plugin == p.Name {
+				spec.Channels = append(spec.Channels, supervisor.Channel{Name: n.FullName(), Type: n.Type, Config: n.Config})
+			}
+		}
+		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: spec})
 	}
 	return wanted
 }

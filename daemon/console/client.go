@@ -38,6 +38,19 @@ func RequestDrop(ctx context.Context, socket string, chosen influx.LetterFilter)
 	return call[Dropped](ctx, socket, http.MethodPost, "/v1/deadletters/drop", chosen, "a removal of dead letters")
 }
 
+// Ask asks the daemon at the control socket for what others answer there, and sends what it needs for that as JSON.
+func Ask[T any](ctx context.Context, socket, method, path string, send any, what string) (T, error) {
+	return call[T](ctx, socket, method, path, send, what)
+}
+
+// Refusal is an answer that says what is wrong with the question.
+type Refusal struct {
+	Status  int
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
 // call asks the daemon for something, and sends what it needs for that as JSON.
 func call[T any](ctx context.Context, socket, method, path string, send any, what string) (answer T, err error) {
 	resp, err := open(ctx, socket, method, path, send, what)
@@ -79,7 +92,11 @@ func open(ctx context.Context, socket, method, path string, send any, what strin
 		return nil, fmt.Errorf("asking the daemon for %s: %w", what, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		_ = resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }()
+		var why struct{ Error string }
+		if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&why) == nil && why.Error != "" {
+			return nil, &Refusal{resp.StatusCode, why.Error}
+		}
 		return nil, fmt.Errorf("asking the daemon for %s: it answered %s", what, resp.Status)
 	}
 	return resp, nil

@@ -24,6 +24,8 @@ type Subject interface {
 	DropDeadLetters(chosen influx.LetterFilter) (Dropped, error)
 	// Watch begins to watch points of these measurements.
 	Watch(measurements []string) Watcher
+	// Handle adds what others answer on the control socket.
+	Handle(mux *http.ServeMux)
 }
 
 // Server answers on one listener.
@@ -55,6 +57,7 @@ func Control(path string, subject Subject, logger hclog.Logger) (*Server, error)
 	})
 	handleDeadLetters(mux, subject)
 	handleLive(mux, subject)
+	subject.Handle(mux)
 	return newServer(listener, mux, logger), nil
 }
 

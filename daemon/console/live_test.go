@@ -42,6 +42,9 @@ func (w *watcher) Next(ctx context.Context) ([]*point.Point, uint64, error) {
 
 func (w *watcher) Close() { w.once.Do(func() { close(w.closed) }) }
 
+// Handle adds nothing.
+func (s *subject) Handle(*http.ServeMux) {}
+
 func (s *subject) Watch(measurements []string) Watcher {
 	w := &watcher{measurements: measurements, points: make(chan []*point.Point), lost: make(chan uint64), closed: make(chan struct{})}
 	s.watchers <- w

@@ -19,8 +19,6 @@ type Options struct {
 	DropOldest bool
 	// Window is how many batches of a plugin may be without acknowledgement, by default 32.
 	Window int
-	// Rules see every point before it is put on disk; nil if there are none.
-	Rules Rules
 }
 
 func (o Options) withDefaults() Options {
@@ -50,7 +48,7 @@ func Open(dir string, o Options, logger hclog.Logger) (*Pipeline, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	p := &Pipeline{lock: lock, window: o.Window, rules: o.Rules}
+	p := &Pipeline{lock: lock, window: o.Window}
 	if err := p.open(dir, o, logger); err != nil {
 		if p.samples != nil {
 			_ = p.samples.spool.Close()

@@ -46,6 +46,9 @@ type Pipeline struct {
 	watching         sync.Mutex                 // held while the list of watchers is changed
 }
 
+// Judge lets rules see the points. It is called before there is a source.
+func (p *Pipeline) Judge(rules Rules) { p.rules = rules }
+
 // Held says since when points can not be put on disk, and why. While all is well the time is zero.
 func (p *Pipeline) Held() (since time.Time, by error) {
 	for _, l := range []*lane{p.samples, p.records} {

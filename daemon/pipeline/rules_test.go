@@ -40,7 +40,8 @@ func (r *heldRules) release() {
 
 func TestABatchIsAcknowledgedWhenWhatFollowsFromItIsKept(t *testing.T) {
 	rules := new(heldRules)
-	p := newPipeline(t, Options{Rules: rules})
+	p := newPipeline(t, Options{})
+	p.Judge(rules)
 	s := p.testSource(tag("host", "h1"))
 	mustTake(t, s, encode(t, numbered(1)))
 	alarming := take(s, encode(t, numbered(2), numbered(3)))
@@ -57,7 +58,8 @@ func TestABatchIsAcknowledgedWhenWhatFollowsFromItIsKept(t *testing.T) {
 
 func TestRulesDoNotSeeWhatIsRefused(t *testing.T) {
 	rules := new(heldRules)
-	p := newPipeline(t, Options{Rules: rules})
+	p := newPipeline(t, Options{})
+	p.Judge(rules)
 	s := p.testSource()
 	bad := numbered(2)
 	bad.Measurement = ""

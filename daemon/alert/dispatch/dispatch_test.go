@@ -321,7 +321,7 @@ func TestTextsOfASampleThatCanNotBeRenderedFallBack(t *testing.T) {
 
 func TestATestFiringGoesItsWayMarkedAndIsForgotten(t *testing.T) {
 	d := newDesk(t, simple(t))
-	if _, err := d.TestFire("site_down", map[string]string{"target": "shop"}, nil, d.now); err != nil {
+	if _, err := d.TestFire("site_down", map[string]string{"target": "shop"}, nil, false, d.now); err != nil {
 		t.Fatal(err)
 	}
 	d.until("12:02")

@@ -14,8 +14,8 @@ import (
 )
 
 // TestFire makes an incident of an alert that is told on its real way, marked as a test, and is forgotten then. Tags and labels are
-// set by name; sample is the point that its texts are made of, or nil.
-func (d *Dispatcher) TestFire(alert string, set map[string]string, sample *point.Point, now time.Time) (*incident.Incident, error) {
+// set by name; sample is the point that its texts are made of, or nil. With dry nobody is told.
+func (d *Dispatcher) TestFire(alert string, set map[string]string, sample *point.Point, dry bool, now time.Time) (*incident.Incident, error) {
 	a := d.alerts[alert]
 	if a == nil {
 		return nil, fmt.Errorf("there is no alert %q.%s", alert, config.DidYouMean(alert, sortedNames(d)))
@@ -45,9 +45,14 @@ func (d *Dispatcher) TestFire(alert string, set map[string]string, sample *point
 			i.Labels = labels
 		}
 	}
-	d.incidents[i.ID] = i
+	if !dry {
+		d.incidents[i.ID] = i
+	}
 	return i, nil
 }
+
+// WaysOf are the ways that an incident takes.
+func (d *Dispatcher) WaysOf(i *incident.Incident) []Way { return d.Ways(i.Match()) }
 
 func sortedNames(d *Dispatcher) []string {
 	var names []string

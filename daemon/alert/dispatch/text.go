@@ -16,10 +16,9 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/point"
 )
 
-// render writes the texts of an incident. What only the clock has decided has no sample: then the texts that are there stay, for they
-// tell of the last one.
+// render writes the texts of an incident, which say what is wrong: those of its beginning, or of when it was worst, stay until its end.
 func render(i *incident.Incident, a *policy.Alert, t *rule.Transition) {
-	if t.Sample == nil && i.Summary != "" && t.Reason != rule.Silent {
+	if i.Summary != "" && t.Reason != rule.Worse {
 		return
 	}
 	values := valuesOf(i, a, t)
