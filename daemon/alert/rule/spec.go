@@ -309,5 +309,8 @@ func (c *compiler) tags() {
 // Levels is how many levels a rule has; one without levels has a single one.
 func (r *Rule) Levels() int { return len(r.levels) }
 
+// Updates reports whether the rule judges points that complete earlier ones, and none but them.
+func (r *Rule) Updates() bool { return r.spec.Updates }
+
 // OnSilence reports whether it is a rule on silence.
 func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }
