@@ -42,15 +42,15 @@ var private = map[string][]string{
 	"daemon/influx/embedded": {"daemon/app"},
 	// The siblings of alert have nothing to do with its rules.
 	"daemon/alert/policy":     {"daemon/alert", "daemon/alert/dispatch", "daemon/app", "daemon/alert/trial"},
-	"daemon/alert/incident":   {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/outbox", "daemon/alert/store", "daemon/alert/trial"},
-	"daemon/alert/outbox":     {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/trial"},
+	"daemon/alert/incident":   {"daemon/cli", "daemon/alert", "daemon/alert/dispatch", "daemon/alert/outbox", "daemon/alert/store", "daemon/alert/trial"},
+	"daemon/alert/outbox":     {"daemon/cli", "daemon/alert", "daemon/alert/dispatch", "daemon/alert/trial"},
 	"daemon/alert/store":      {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/trial"},
-	"daemon/alert/dispatch":   {"daemon/alert", "daemon/alert/trial"},
+	"daemon/alert/dispatch":   {"daemon/cli", "daemon/alert", "daemon/alert/trial"},
 	"daemon/alert/label":      {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
 	"daemon/alert/template":   {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
 	"daemon/alert/calendar":   {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
 	"daemon/alert/rule":       {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy", "daemon/app", "daemon/alert/trial"},
-	"daemon/alert/expression": {"daemon/alert", "daemon/alert/policy", "daemon/alert/rule", "daemon/alert/label", "daemon/alert/trial"},
+	"daemon/alert/expression": {"daemon/cli", "daemon/alert", "daemon/alert/policy", "daemon/alert/rule", "daemon/alert/label", "daemon/alert/trial"},
 	"daemon/alert/window":     {"daemon/alert", "daemon/alert/rule", "daemon/alert/expression"},
 }
 

@@ -155,7 +155,7 @@ func (n *notifier) ConfigureChannels(_ context.Context, req *wire.ConfigureChann
 func (n *notifier) build(c *wire.Channel, env Env) (Channel, error) {
 	for _, t := range n.types {
 		if t.Name == c.Type {
-			env.Logger = env.Logger.With("channel", c.Name)
+			env.Channel, env.Logger = c.Name, env.Logger.With("channel", c.Name)
 			built, err := t.New.build(c.Config, env)
 			if err != nil {
 				return nil, err

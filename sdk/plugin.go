@@ -145,6 +145,8 @@ type Emitter interface {
 type Env struct {
 	// Instance is the label of the plugin block.
 	Instance string
+	// Channel is the name of the channel that is made, as alerts refer to it; empty for the plugin itself.
+	Channel string
 	// Logger writes into the daemon's log.
 	Logger hclog.Logger
 	// StateDir is a directory of the instance's own that outlives the process.

@@ -389,7 +389,11 @@ func (e *Engine) why(ctx context.Context, match string) ([]Reason, error) {
 				if id := e.dispatch.Noted(a.Name, st.Key); id != "" {
 					i := e.dispatch.Find(id)
 					copied := i.Snapshot()
-					copied.Suppressed, copied.Log = slices.Clone(i.Suppressed), slices.Clone(i.Log)
+					copied.Suppressed, copied.Log, copied.Told = slices.Clone(i.Suppressed), slices.Clone(i.Log), map[string]*incident.Told{}
+					for channel, t := range i.Told {
+						told := *t
+						copied.Told[channel] = &told
+					}
 					r.Incident = &copied
 				}
 				all = append(all, looked{r, a, s})

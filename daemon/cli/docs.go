@@ -8,10 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vedette-monitor/vedette/daemon/app"
-	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/dashboard"
 	"github.com/vedette-monitor/vedette/daemon/reference"
-	"github.com/vedette-monitor/vedette/daemon/vitals"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -46,7 +44,7 @@ func configurationPage(w io.Writer) error {
 	if _, err := io.WriteString(w, "# Configuration\n\n"+generated+configurationText); err != nil {
 		return err
 	}
-	for _, b := range config.Blocks() {
+	for _, b := range app.Blocks() {
 		if _, err := io.WriteString(w, "\n"); err != nil {
 			return err
 		}
@@ -66,7 +64,7 @@ Times are seconds and sizes bytes unless a name says otherwise; timestamps are n
 		return err
 	}
 	catalog := app.Catalog("")
-	manifests := []*wire.Manifest{{Name: "vedette", Doc: "The daemon on itself.", Measurements: vitals.Measurements()}}
+	manifests := []*wire.Manifest{{Name: "vedette", Doc: "The daemon on itself.", Measurements: app.Measurements()}}
 	for _, name := range catalog.Names() {
 		m, err := catalog.Manifest(name)
 		if err != nil {

@@ -94,6 +94,8 @@ func block(b *strings.Builder, path string, schema wire.Schema) {
 			often = fmt.Sprintf("at least %d times", inner.Min)
 		case inner.Min == 1:
 			often = "at least once"
+		case inner.Max == 1:
+			often = "at most once"
 		case inner.Max > 0:
 			often = fmt.Sprintf("at most %d times", inner.Max)
 		case inner.Single && inner.Required:

@@ -22,6 +22,7 @@ func TestAllThatASchemaSaysIsInItsTables(t *testing.T) {
 			{Name: "step", Min: 1, Max: 3, Doc: "Steps."},
 			{Name: "many", Min: 2, Deprecated: "use step", Doc: "Many."},
 			{Name: "some", Max: 2, Doc: "Some."},
+			{Name: "lone", Max: 1, Doc: "Lone."},
 			{Name: "one", Min: 1, Doc: "One."},
 		},
 	}}
@@ -36,7 +37,7 @@ func TestAllThatASchemaSaysIsInItsTables(t *testing.T) {
 		"| `hosts` | list(string) |  | Hosts. At least one element. |",
 		"| `ways` | map(int) |  | Ways. At most 3 elements. |",
 		`| a\|b. A secret: it is never shown. **Deprecated**: use secret. |`,
-		"**, 1 to 3 times: Steps.", "**, at least 2 times: Many. **Deprecated**: use step.", "**, at most 2 times: Some.", "**, at least once: One.",
+		"**, 1 to 3 times: Steps.", "**, at least 2 times: Many. **Deprecated**: use step.", "**, at most 2 times: Some.", "**, at most once: Lone.", "**, at least once: One.",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out.String())

@@ -15,6 +15,7 @@
 package expression
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,6 +35,20 @@ const (
 )
 
 func (t Truth) String() string { return [...]string{"unknown", "false", "true"}[t] }
+
+// MarshalText writes it as a word.
+func (t Truth) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads the word.
+func (t *Truth) UnmarshalText(text []byte) error {
+	for _, known := range []Truth{Unknown, False, True} {
+		if string(text) == known.String() {
+			*t = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is none of unknown, false and true", text)
+}
 
 func truth(b bool) Truth {
 	if b {

@@ -3,6 +3,7 @@ package policy
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -78,19 +79,16 @@ var (
 func (l *loader) alert(b *config.Body) *Alert {
 	var v alertBody
 	b.Into(&v)
-	name := b.Labels[0]
+	name, before := b.Labels[0], l.Mistakes()
 	if !b.Sound {
 		// A label may be missing because of the mistake.
 		l.labels = append(l.labels, expression.AnyTag)
 	}
-	if !alertName.MatchString(name) {
-		l.Fail(b.LabelRanges[0], "Invalid alert name", "%q can not be the name of an alert: use letters, digits, dots, dashes and underscores.", name)
-	}
+	l.checkName(b, "alert")
 	l.checkOwnLabels(b, v.By, v.Labels)
 	if !v.Enabled || !b.Sound {
 		return nil
 	}
-	before := l.Mistakes()
 	a := &Alert{Name: name, Labels: v.Labels, Repeat: l.repeat(b, v.Repeat, v.RepeatMax)}
 	if v.Notify != nil {
 		a.Notify = append([]string{}, distinct(v.Notify)...)
@@ -107,6 +105,26 @@ func (l *loader) alert(b *config.Body) *Alert {
 	}
 	a.Rule = compiled
 	return a
+}
+
+// heartbeatPrefix begins the names of the alerts that heartbeats are made of.
+const heartbeatPrefix = "heartbeat."
+
+// checkName holds that a block's label can stand in tags, in conditions and on command lines.
+func (l *loader) checkName(b *config.Body, what string) {
+	switch name := b.Labels[0]; {
+	case !alertName.MatchString(name):
+		l.Fail(b.LabelRanges[0], "Invalid "+what+" name", "%q can not be the name of %s %s: use letters, digits, dots, dashes and underscores, a letter first.", name, article(what), what)
+	case strings.HasPrefix(name, heartbeatPrefix):
+		l.Fail(b.LabelRanges[0], "Invalid "+what+" name", "Names that begin with %q are those of heartbeats.", heartbeatPrefix)
+	}
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an"
+	}
+	return "a"
 }
 
 // checkOwnLabels notes the labels that the incidents of an alert have.

@@ -14,7 +14,7 @@ alert "notifier_failing" {
   forget   = "1h"
   severity = "critical"
   summary  = "Notifier ${notifier} delivers nothing, ${depth} notices wait"
-  detail   = "The oldest has waited ${humanize(oldest_s)} s. `vedette alert outbox` shows them and why they wait."
+  detail   = "The oldest has waited ${humanize(oldest_s, "s")}. `vedette alert outbox` shows them and why they wait."
 }
 
 alert "plugin_down" {
@@ -57,7 +57,7 @@ alert "no_points" {
   }
   severity = "critical"
   summary  = "No plugin collects anything"
-  detail   = "Points are overdue for ${humanize(overdue)} s, of all plugins that collect at an interval."
+  detail   = "Points are overdue for ${humanize(overdue, "s")}, of all plugins that collect at an interval."
 }
 
 alert "rule_broken" {

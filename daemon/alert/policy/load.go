@@ -72,9 +72,6 @@ func (l *loader) settings() {
 			s.Zone = l.zone(b, v.Timezone)
 		}
 		s.Language, s.Hold, s.FallbackAfter, s.Expire = v.Language, v.Hold.Duration(), v.FallbackAfter.Duration(), v.Expire.Duration()
-		if b.Sound && s.Hold < 0 {
-			l.Fail(b.At("hold"), "Invalid value", "hold is %s, which is negative.", s.Hold)
-		}
 		if b.Sound && s.Expire <= s.FallbackAfter {
 			l.Fail(b.At("expire"), "Invalid value", "expire is %s, and fallback_after %s: a notice would be given up before its fallback is asked.", s.Expire, s.FallbackAfter)
 		}
@@ -131,6 +128,7 @@ func (l *loader) inhibitions() {
 
 func (l *loader) heartbeats() {
 	for _, b := range l.Of("heartbeat", heartbeatSchema) {
+		l.checkName(b, "heartbeat")
 		var v struct {
 			URL   string         `json:"url"`
 			Every config.Seconds `json:"every"`

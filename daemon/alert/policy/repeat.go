@@ -27,7 +27,7 @@ func parseRepeat(text string) (r Repeat, err error) {
 		r.Every = append(r.Every, d)
 	}
 	if len(r.Every) == 0 {
-		return r, fmt.Errorf("repeat is empty; to tell a thing once, say never")
+		return r, fmt.Errorf("%q is no duration such as 4h, several such as 1h 2h 4h, or never", text)
 	}
 	return r, nil
 }

@@ -57,9 +57,6 @@ func (l *loader) route(b *config.Body, around *Route, place string) *Route {
 	}
 	if v.Wait != nil {
 		r.Wait = v.Wait.Duration()
-		if r.Wait < 0 {
-			l.Fail(b.At("wait"), "Invalid value", "wait is %s, which is negative.", r.Wait)
-		}
 	}
 	if v.Interval != nil {
 		r.Interval = v.Interval.Duration()

@@ -12,7 +12,7 @@ func Blocks() []config.Block {
 		{Name: "alert", Doc: "`alert \"NAME\" { … }` is a rule on points, and what is told of it; any number of times. An alert with the name of one that is built " +
 			"in replaces it. What it all means is in [alerts.md](alerts.md).", Schema: alertSchema},
 		{Name: "route", Doc: "Whom incidents are told to. At most once, with routes within: an incident takes the first one within a route that matches it, or " +
-			"else the route itself. Within a route, what is left out is as in the one around it.", Schema: routeSchema(1)},
+			"else the route itself. Within a route, what is left out is as in the one around it.", Schema: documentedRoute()},
 		{Name: "receiver", Doc: "`receiver \"NAME\" { … }` is who is told, in steps; any number of times. Routes refer to it as `receiver.NAME`.", Schema: receiverSchema},
 		{Name: "hours", Doc: "`hours \"NAME\" { … }` is a calendar; any number of times. Routes refer to it as `hours.NAME`.", Schema: windowsSchema(nil)},
 		{Name: "maintenance", Doc: "`maintenance \"NAME\" { … }` is a time in which incidents are kept, but not told; any number of times.",
@@ -114,6 +114,13 @@ func routeSchema(depth int) wire.Schema {
 	if depth > 0 {
 		s.Blocks = []wire.Block{{Name: "route", Doc: "A route within this one; up to eight levels deep.", Schema: routeSchema(depth - 1)}}
 	}
+	return s
+}
+
+// documentedRoute is the schema of a route without saying everything again of the routes within.
+func documentedRoute() wire.Schema {
+	s := routeSchema(0)
+	s.Blocks = []wire.Block{{Name: "route", Doc: "A route within this one, with the same arguments; up to eight levels deep."}}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/point"
@@ -18,6 +19,20 @@ const (
 )
 
 func (s State) String() string { return [...]string{"ok", "pending", "firing"}[s] }
+
+// MarshalText writes it as a word.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the word.
+func (s *State) UnmarshalText(text []byte) error {
+	for _, known := range []State{OK, Pending, Firing} {
+		if string(text) == known.String() {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is none of ok, pending and firing", text)
+}
 
 // Reason is why there is a transition.
 type Reason uint8

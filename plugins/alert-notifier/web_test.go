@@ -1,0 +1,431 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vedette-monitor/vedette/sdk"
+)
+
+func TestAProvidersYesIsTheOnlyYes(t *testing.T) {
+	for name, r := range robots {
+		t.Run(name, func(t *testing.T) {
+			p := provide(t, says(200, r.yes))
+			c := open(t, typeOf(name), r.config(p.URL))
+			d := c.one(t, firing())
+			if d.Outcome != sdk.Delivered || d.Bytes == 0 && name != "webhook" || d.Message != "" {
+				t.Errorf("the delivery is %+v", d)
+			}
+			if len(p.asked()) != 1 {
+				t.Errorf("it was asked %d times", len(p.asked()))
+			}
+			c.tellsNothing(t, d)
+		})
+	}
+}
+
+func TestAnAnswerIsJudgedByWhatItSays(t *testing.T) {
+	const (
+		temporary, recipient, config, unknown = sdk.Temporary, sdk.PermanentRecipient, sdk.PermanentConfig, sdk.Unknown
+	)
+	for _, tc := range []struct {
+		channel string
+		status  int
+		body    string
+		outcome sdk.Outcome
+		code    string
+	}{
+		{"dingtalk", 200, `{"errcode":310000,"errmsg":"keywords not in content"}`, config, "errcode 310000"},
+		{"dingtalk", 200, `{"errcode":130101,"errmsg":"send too fast"}`, temporary, "errcode 130101"},
+		{"dingtalk", 200, `{"errcode":460101,"errmsg":"message too long"}`, recipient, "errcode 460101"},
+		{"dingtalk", 200, `{"errcode":300005,"errmsg":"token is not exist"}`, config, "errcode 300005"},
+		{"dingtalk", 200, `{"errcode":-1,"errmsg":"busy"}`, temporary, "errcode -1"},
+		{"dingtalk", 200, `{"errcode":99,"errmsg":"new"}`, temporary, "errcode 99"},
+		{"dingtalk", 200, `{"errcode":"0"}`, unknown, "answer"},
+		{"dingtalk", 200, `{"status":"ok"}`, unknown, "answer"},
+		{"dingtalk", 200, `<html>Welcome to the hotel</html>`, unknown, "answer"},
+		{"dingtalk", 200, ``, unknown, "answer"},
+		{"wecom", 200, `{"errcode":45009,"errmsg":"api freq out of limit"}`, temporary, "errcode 45009"},
+		{"wecom", 200, `{"errcode":93000,"errmsg":"invalid webhook url"}`, config, "errcode 93000"},
+		{"wecom", 200, `{"errcode":40058,"errmsg":"content exceed max length"}`, recipient, "errcode 40058"},
+		{"feishu", 200, `{"code":9499,"msg":"too many request"}`, temporary, "code 9499"},
+		{"feishu", 200, `{"code":11232,"msg":"frequency limited"}`, temporary, "code 11232"},
+		{"feishu", 200, `{"code":19021,"msg":"sign match fail"}`, config, "code 19021"},
+		{"feishu", 200, `{"code":19022,"msg":"Ip Not Allowed"}`, config, "code 19022"},
+		{"feishu", 200, `{"code":19024,"msg":"Key Words Not Found"}`, config, "code 19024"},
+		{"feishu", 400, `{"code":9499,"msg":"Bad Request"}`, recipient, "400"},
+		{"feishu", 200, `{"StatusCode":19021,"StatusMessage":"sign"}`, config, "StatusCode 19021"},
+		{"slack", 200, `invalid_token`, config, "invalid_token"},
+		{"slack", 200, `<html>`, unknown, "error"},
+		{"slack", 403, `invalid_token`, config, "403"},
+		{"slack", 404, `no_service`, config, "404"},
+		{"slack", 410, `channel_is_archived`, recipient, "410"},
+		{"slack", 400, `invalid_blocks`, recipient, "400"},
+		{"slack bot", 200, `{"ok":false,"error":"channel_not_found"}`, recipient, "channel_not_found"},
+		{"slack bot", 200, `{"ok":false,"error":"token_revoked"}`, config, "token_revoked"},
+		{"slack bot", 200, `{"ok":false,"error":"ratelimited"}`, temporary, "ratelimited"},
+		{"slack bot", 200, `{"error":"x"}`, unknown, "answer"},
+		{"telegram", 401, `{"ok":false,"error_code":401,"description":"Unauthorized"}`, config, "401"},
+		{"telegram", 404, `{"ok":false,"error_code":404,"description":"Not Found"}`, config, "404"},
+		{"telegram", 403, `{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked"}`, recipient, "403"},
+		{"telegram", 400, `{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}`, recipient, "400"},
+		{"telegram", 400, `{"ok":false,"error_code":400,"description":"group upgraded","parameters":{"migrate_to_chat_id":-1009}}`, recipient, "400"},
+		{"telegram", 429, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":35}}`, temporary, "429"},
+		{"telegram", 502, `<html>Bad Gateway</html>`, temporary, "502"},
+		{"telegram", 200, `{}`, unknown, "answer"},
+		{"pagerduty", 400, `{"status":"invalid event","message":"Event object is invalid","errors":["routing_key is invalid"]}`, config, "400"},
+		{"pagerduty", 400, `{"status":"invalid event","message":"Event object is invalid","errors":["Length of 'summary' is too long"]}`, recipient, "400"},
+		{"pagerduty", 202, `{"status":"queued?"}`, temporary, "queued?"},
+		{"pagerduty", 202, `hello`, unknown, "answer"},
+		{"sms", 200, `{"code":"BUSY","msg":"later"}`, temporary, "BUSY"},
+		{"sms", 200, `{"code":"BAD_NUMBER","msg":"no such"}`, recipient, "BAD_NUMBER"},
+		{"sms", 200, `{"code":"BAD_SIGN"}`, config, "BAD_SIGN"},
+		{"sms", 200, `{"code":"NEW"}`, temporary, "NEW"},
+		{"sms", 200, `{"kode":"OK"}`, unknown, "answer"},
+		{"sms", 200, `OK`, unknown, "answer"},
+	} {
+		t.Run(fmt.Sprintf("%s %d %.40s", tc.channel, tc.status, tc.body), func(t *testing.T) {
+			r := robots[tc.channel]
+			p := provide(t, says(tc.status, tc.body))
+			c := open(t, typeOf(tc.channel), r.config(p.URL))
+			d := c.one(t, firing())
+			if d.Outcome != tc.outcome || d.Code != tc.code || d.Message == "" {
+				t.Errorf("the delivery is %+v, want %v with code %q", d, tc.outcome, tc.code)
+			}
+			points := c.points.Points()
+			if len(points) != 1 {
+				t.Fatalf("there are %d points", len(points))
+			}
+		})
+	}
+}
+
+func TestEveryStatusHasItsOutcome(t *testing.T) {
+	outcomes := map[int]sdk.Outcome{
+		301: sdk.PermanentConfig, 400: sdk.PermanentRecipient, 401: sdk.PermanentConfig, 403: sdk.PermanentConfig, 404: sdk.PermanentConfig,
+		408: sdk.Temporary, 410: sdk.PermanentRecipient, 413: sdk.PermanentRecipient, 425: sdk.Temporary, 429: sdk.Temporary,
+		500: sdk.Temporary, 502: sdk.Temporary, 503: sdk.Temporary, 504: sdk.Temporary,
+	}
+	for name, r := range robots {
+		for status, want := range outcomes {
+			// The answer repeats what it was asked, as some do.
+			p := provide(t, func(w http.ResponseWriter, req *http.Request) {
+				w.WriteHeader(status)
+				_, _ = fmt.Fprintf(w, "%s %s %s", req.URL, req.Header.Get("Authorization"), req.Header.Get("X-Token"))
+			})
+			c := open(t, typeOf(name), r.config(p.URL))
+			d := c.one(t, firing())
+			if d.Outcome != want || d.Code != fmt.Sprint(status) {
+				t.Errorf("%s: status %d is %+v, want %v", name, status, d, want)
+			}
+			c.tellsNothing(t, d)
+		}
+	}
+}
+
+func TestAProviderSaysWhenToTryAgain(t *testing.T) {
+	for name, r := range robots {
+		for header, want := range map[string][2]time.Duration{
+			"17": {17 * time.Second, 17 * time.Second}, "": {0, 0}, "soon": {0, 0}, "-4": {0, 0}, "999999999": {time.Hour, time.Hour},
+			time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat): {8 * time.Minute, 10 * time.Minute},
+		} {
+			p := provide(t, func(w http.ResponseWriter, _ *http.Request) {
+				if header != "" {
+					w.Header().Set("Retry-After", header)
+				}
+				w.WriteHeader(429)
+			})
+			d := open(t, typeOf(name), r.config(p.URL)).one(t, firing())
+			if d.Outcome != sdk.Temporary || d.RetryAfter < want[0] || d.RetryAfter > want[1] {
+				t.Errorf("%s: with Retry-After %q it is %+v", name, header, d)
+			}
+		}
+	}
+	p := provide(t, says(429, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":35}}`))
+	if d := open(t, "telegram", robots["telegram"].config(p.URL)).one(t, firing()); d.RetryAfter != 35*time.Second {
+		t.Errorf("of Telegram's own parameter came %v", d.RetryAfter)
+	}
+}
+
+// raw answers a request with bytes, and then does what it likes.
+func raw(t testing.TB, then func(net.Conn), answer string) string {
+	return "http://" + listen(t, func(conn net.Conn) {
+		req, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, req.Body)
+		_, _ = io.WriteString(conn, answer)
+		if then != nil {
+			then(conn)
+		}
+	})
+}
+
+// hang waits until the other side has gone.
+func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+func TestAServerThatIsSlowEndsAtTheDeadline(t *testing.T) {
+	const deadline = 300 * time.Millisecond
+	silent := func(t *testing.T) string { return "http://" + listen(t, hang) }
+	// It accepts, reads the request, and says no more.
+	for what, server := range map[string]struct {
+		start func(t *testing.T) string
+		want  sdk.Outcome
+	}{
+		"says nothing": {silent, sdk.Unknown},
+		"slow headers": {func(t *testing.T) string {
+			return raw(t, func(conn net.Conn) {
+				for {
+					if _, err := io.WriteString(conn, "X"); err != nil {
+						return
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			}, "HTTP/1.1 200 OK\r\n")
+		}, sdk.Unknown},
+		"slow body": {func(t *testing.T) string { return raw(t, hang, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{") }, sdk.Unknown},
+	} {
+		for name, r := range robots {
+			t.Run(what+" "+name, func(t *testing.T) {
+				t.Parallel()
+				c := open(t, typeOf(name), r.config(server.start(t)))
+				begun := time.Now()
+				report := c.Notify(within(t, deadline), firing())
+				took := time.Since(begun)
+				want := server.want
+				if name == "webhook" || name == "alertmanager" {
+					if what == "slow body" {
+						want = sdk.Delivered // its status was all that counts
+					}
+				}
+				if len(report.Deliveries) != 1 || report.Deliveries[0].Outcome != want || want != sdk.Delivered && report.Deliveries[0].Code != "timeout" {
+					t.Errorf("the report is %+v, want %v", report, want)
+				}
+				if took > 5*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				c.tellsNothing(t, report.Deliveries...)
+			})
+		}
+	}
+}
+
+func TestWhatNeverReachedTheProviderIsTriedAgain(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := "http://" + l.Addr().String()
+	_ = l.Close()
+	for name, r := range robots {
+		c := open(t, typeOf(name), r.config(closed))
+		if d := c.one(t, firing()); d.Outcome != sdk.Temporary || d.Code != "network" || !strings.Contains(d.Message, "refused") {
+			t.Errorf("%s: a closed port is %+v", name, d)
+		} else {
+			c.tellsNothing(t, d)
+		}
+		c = open(t, typeOf(name), r.config("http://no-such-host.invalid"))
+		if d := c.one(t, firing()); d.Outcome != sdk.Temporary || d.Code != "dns" && d.Code != "timeout" {
+			t.Errorf("%s: a name that is not there is %+v", name, d)
+		}
+	}
+}
+
+func TestAResetAfterTheRequestLeavesItOpenWhatBecameOfIt(t *testing.T) {
+	for name, r := range robots {
+		address := raw(t, func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }, "")
+		c := open(t, typeOf(name), r.config(address))
+		if d := c.one(t, firing()); d.Outcome != sdk.Unknown || d.Code != "network" {
+			t.Errorf("%s: a reset is %+v", name, d)
+		}
+	}
+}
+
+func TestARedirectIsFollowedOnlyWhereTheNoticeSurvivesIt(t *testing.T) {
+	var elsewhere *provider
+	for what, tc := range map[string]struct {
+		status int
+		to     func(r *http.Request) string
+		want   sdk.Outcome
+	}{
+		"loop":             {307, func(r *http.Request) string { return r.URL.String() }, sdk.PermanentConfig},
+		"another host":     {307, func(*http.Request) string { return elsewhere.URL }, sdk.PermanentConfig},
+		"becomes a GET":    {302, func(*http.Request) string { return "/there" }, sdk.PermanentConfig},
+		"within the host":  {307, func(*http.Request) string { return "/there" }, sdk.Delivered},
+		"for ever moved":   {308, func(*http.Request) string { return "/there" }, sdk.Delivered},
+		"see other, a GET": {303, func(*http.Request) string { return "/there" }, sdk.PermanentConfig},
+	} {
+		for name, r := range robots {
+			elsewhere = provide(t, says(200, r.yes))
+			p := provide(t, func(w http.ResponseWriter, req *http.Request) {
+				if req.URL.Path == "/there" {
+					_, _ = io.WriteString(w, r.yes)
+					return
+				}
+				w.Header().Set("Location", tc.to(req))
+				w.WriteHeader(tc.status)
+			})
+			c := open(t, typeOf(name), r.config(p.URL))
+			d := c.one(t, firing())
+			if d.Outcome != tc.want {
+				t.Errorf("%s, %s: it is %+v, want %v", what, name, d, tc.want)
+			}
+			if n := len(elsewhere.asked()); n > 0 {
+				t.Errorf("%s, %s: another host was asked", what, name)
+			}
+			if tc.want == sdk.Delivered {
+				if got := p.last(t); got.method != "POST" || len(got.body) == 0 {
+					t.Errorf("%s, %s: what arrived is %s with %d bytes", what, name, got.method, len(got.body))
+				}
+			}
+			c.tellsNothing(t, d)
+		}
+	}
+}
+
+func TestAnAnswerOfAGigabyteIsNotRead(t *testing.T) {
+	for name, r := range robots {
+		sent := make(chan int, 1)
+		address := raw(t, func(conn net.Conn) {
+			chunk := []byte(strings.Repeat(" ", 1<<20))
+			total := 0
+			defer func() { sent <- total }()
+			for range 1024 {
+				n, err := conn.Write(chunk)
+				if total += n; err != nil {
+					return
+				}
+			}
+		}, "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+		d := open(t, typeOf(name), r.config(address)).one(t, firing())
+		want := sdk.Unknown
+		if name == "webhook" || name == "alertmanager" {
+			want = sdk.Delivered
+		}
+		if d.Outcome != want {
+			t.Errorf("%s: it is %+v, want %v", name, d, want)
+		}
+		if n := <-sent; n > 64<<20 {
+			t.Errorf("%s: the server could send %d bytes", name, n)
+		}
+	}
+}
+
+func TestACertificateThatIsNotTrustedIsAMatterOfConfiguration(t *testing.T) {
+	for name, r := range robots {
+		server := httptest.NewUnstartedServer(says(200, r.yes))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		config := r.config(server.URL)
+		d := open(t, typeOf(name), config).one(t, firing())
+		if d.Outcome != sdk.PermanentConfig || d.Code != "certificate" {
+			t.Errorf("%s: it is %+v", name, d)
+		}
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config["ca_file"] = file
+		if d := open(t, typeOf(name), config).one(t, firing()); d.Outcome != sdk.Delivered {
+			t.Errorf("%s: with ca_file it is %+v", name, d)
+		}
+		wrong := r.config(strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
+		wrong["ca_file"] = file
+		if d := open(t, typeOf(name), wrong).one(t, firing()); d.Outcome != sdk.PermanentConfig || d.Code != "certificate" {
+			t.Errorf("%s: with another name it is %+v", name, d)
+		}
+		plain := provide(t, says(200, r.yes))
+		if d := open(t, typeOf(name), r.config(strings.Replace(plain.URL, "http:", "https:", 1))).one(t, firing()); d.Outcome != sdk.PermanentConfig {
+			t.Errorf("%s: a server without TLS is %+v", name, d)
+		}
+	}
+}
+
+func TestACheckSendsNothingToAnybody(t *testing.T) {
+	for name, r := range robots {
+		p := provide(t, says(200, r.yes))
+		c := open(t, typeOf(name), r.config(p.URL))
+		d := c.Check(within(t, patience))
+		if d.Outcome != sdk.Delivered {
+			t.Errorf("%s: the check is %+v", name, d)
+		}
+		c.tellsNothing(t, d)
+		for _, a := range p.asked() {
+			if strings.Contains(string(a.body), "slow") || a.method == "POST" && len(a.body) > 2 {
+				t.Errorf("%s: the check sent %s %s %s", name, a.method, a.path, a.body)
+			}
+		}
+		p.Close()
+		if d := c.Check(within(t, patience)); d.Outcome != sdk.Temporary {
+			t.Errorf("%s: the check of a server that is gone is %+v", name, d)
+		}
+	}
+	for name, r := range robots {
+		c := open(t, typeOf(name), r.config("http://"+listen(t, hang)))
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if d := c.Check(ctx); d.Outcome == sdk.Delivered {
+			t.Errorf("%s: the check of a server that is silent is %+v", name, d)
+		}
+		cancel()
+	}
+}
+
+func TestASecretInAFileIsReadAgainWhenItChanges(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	p := provide(t, says(200, `{"errcode":0}`))
+	c := open(t, "wecom", object{"url_file": file})
+	if d := c.one(t, firing()); d.Outcome != sdk.PermanentConfig || !strings.Contains(d.Message, "no such file") {
+		t.Errorf("without the file it is %+v", d)
+	}
+	for _, token := range []string{"one", "two"} {
+		if err := os.WriteFile(file, []byte(p.URL+"/send?key="+token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if d := c.one(t, firing()); d.Outcome != sdk.Delivered {
+			t.Fatalf("it is %+v", d)
+		}
+		if got := p.last(t).query; got != "key="+token {
+			t.Errorf("the query is %q", got)
+		}
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := c.one(t, firing()); d.Outcome != sdk.PermanentConfig || !strings.Contains(d.Message, "empty") {
+		t.Errorf("with an empty file it is %+v", d)
+	}
+}
+
+func TestOnlyTheRecipientsThatAreNamedAreTold(t *testing.T) {
+	p := provide(t, says(200, `{"code":"OK"}`))
+	config := robots["sms"].config(p.URL)
+	config["to"] = []string{"13800000001", "13800000002", "13800000003"}
+	c := open(t, "sms", config)
+	n := firing()
+	n.Recipients = []string{"13800000002", "13899999999", "13800000002"}
+	report := c.Notify(within(t, patience), n)
+	told := map[string]sdk.Outcome{}
+	for _, d := range report.Deliveries {
+		told[d.Recipient] = d.Outcome
+	}
+	if len(report.Deliveries) != 2 || told["13800000002"] != sdk.Delivered || told["13899999999"] != sdk.PermanentRecipient {
+		t.Errorf("the report is %+v", report)
+	}
+	if len(p.asked()) != 1 || p.last(t).json(t)["to"] != "13800000002" {
+		t.Errorf("it was asked %d times, last %s", len(p.asked()), p.last(t).body)
+	}
+}
