@@ -53,6 +53,7 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		{"-o", filepath.Join(programs, "tests", "ledger"), "./testdata/plugins/ledger"},
 		{"-o", filepath.Join(programs, "tests", "hostile"), "./testdata/plugins/hostile"},
 		{"-o", filepath.Join(programs, "tests", "numbers"), "./testdata/plugins/numbers"},
+		{"-o", filepath.Join(programs, "tests", "alarms"), "./testdata/plugins/alarms"},
 	} {
 		build := exec.Command("go", append([]string{"build", "-ldflags", "-X main.version=1.2.3-test"}, b...)...)
 		if out, err := build.CombinedOutput(); err != nil {
