@@ -45,7 +45,7 @@ func TestEveryExampleOfThePageAboutAlertsIsValid(t *testing.T) {
 	}
 	for _, block := range blocks {
 		dir := withPlugins(t, map[string]string{
-			"example.hcl": block[1], "http-quality.hcl": "plugin \"http-quality\" {}\n", "notifiers.hcl": read(t, filepath.Join("testdata", "notifiers.hcl")),
+			"example.hcl": block[1], "http-quality.hcl": "plugin \"http-quality\" {}\n", "notifiers.hcl": read(t, filepath.Join(examples, "alerts", "notifiers.hcl")),
 		})
 		if code, _, errOut := vedette(t, "validate", dir); code != 0 || errOut != "" {
 			t.Errorf("the example\n%s\nis wrong:\n%s", block[1], errOut)
@@ -84,11 +84,6 @@ func TestEveryExampleConfigurationIsValid(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
-				if e.Name() == "notifiers.hcl" {
-					// The channels are those of a plugin that is built here, and so are the receivers that name them.
-					write(t, dir, e.Name(), read(t, filepath.Join("testdata", e.Name())))
-					continue
-				}
 				if ext := filepath.Ext(e.Name()); source == name || filepath.Join(source, e.Name()) == name || ext == ".csv" || ext == ".token" {
 					write(t, dir, e.Name(), inPluginDir(read(t, filepath.Join(source, e.Name()))))
 				}

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			defer func() { _ = os.RemoveAll(dir) }()
 			pluginDir = dir
-			build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./plugins/http-quality", "./plugins/shell-audit", "./examples/plugins/log-notifier")
+			build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./plugins/http-quality", "./plugins/shell-audit", "./plugins/alert-notifier")
 			build.Dir = filepath.Join("..", "..")
 			build.Stdout, build.Stderr = os.Stderr, os.Stderr
 			err = build.Run()

@@ -57,11 +57,13 @@ func (b *Bodies) Of(typ string, schema wire.Schema) []*Body {
 	return list
 }
 
-// refuseSecrets finds the secrets that the schema does not expect: most of what is said of alerts is shown.
+// refuseSecrets finds the secrets that the schema does not expect: most of what is said of alerts is shown. Nobody gets them, so that nobody
+// repeats them.
 func (b *Bodies) refuseSecrets(d *decoded, schema wire.Schema) {
 	for _, a := range schema.Attributes {
 		if !a.Sensitive && d.arguments[a.Name].secret {
 			b.Fail(d.at(a.Name), "Sensitive value", "The value of %s shows, so it can not come from a sensitive value. If it is no secret, say nonsensitive(…).", a.Name)
+			delete(d.value, a.Name)
 		}
 	}
 	for _, s := range schema.Blocks {

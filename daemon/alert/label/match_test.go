@@ -33,7 +33,7 @@ func TestAMatchIsAConditionOnLabels(t *testing.T) {
 
 func TestALabelThatNobodyHasIsAnErrorWithASuggestion(t *testing.T) {
 	_, diags := Parse(`temm == "web"`, []string{"team", "host"})
-	if !diags.HasErrors() || !strings.Contains(diags.Error(), `Did you mean "team"?`) {
+	if !diags.HasErrors() || !strings.Contains(diags.Error(), `No alert has a label "temm". Did you mean "team"?`) {
 		t.Errorf("%v", diags)
 	}
 }

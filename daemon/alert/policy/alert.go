@@ -107,8 +107,12 @@ func (l *loader) alert(b *config.Body) *Alert {
 	return a
 }
 
-// heartbeatPrefix begins the names of the alerts that heartbeats are made of.
-const heartbeatPrefix = "heartbeat."
+// heartbeatPrefix begins the names of the alerts that heartbeats are made of, which alone judge the points of the measurement
+// heartbeatPoints.
+const (
+	heartbeatPrefix = "heartbeat."
+	heartbeatPoints = "vedette_heartbeat"
+)
 
 // checkName holds that a block's label can stand in tags, in conditions and on command lines.
 func (l *loader) checkName(b *config.Body, what string) {
@@ -177,6 +181,9 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 	a.From = *v.From
 	m := l.measurements.find(a.From)
 	switch {
+	case a.From == heartbeatPoints:
+		l.Fail(b.At("from"), "Points of heartbeats", "These points are judged by the alerts that heartbeat blocks are made of, and by no others.")
+		return nil
 	case m == nil && l.Incomplete():
 		// What it judges may be of the plugin that has the mistake.
 		return nil
@@ -188,6 +195,8 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 		}
 		l.Fail(b.At("from"), "Unknown measurement", "No plugin of this configuration emits points %q.%s", a.From, detail)
 		return nil
+	case !m.running:
+		l.Warn(b.At("from"), "Nothing to judge", "The plugins that emit %s say enabled = false: there will be no points.", a.From)
 	}
 	a.Layout = l.measurements.layout(m)
 	return m

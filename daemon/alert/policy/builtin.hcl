@@ -74,7 +74,7 @@ alert "clock_skew" {
   from = "alert_eval"
   by   = ["alert"]
   over = "5m"
-  when = rate(skew) > 0
+  when = coalesce(rate(skew), 0) > 0
   recover {
     for = "5m"
   }

@@ -24,6 +24,8 @@ type measurements struct {
 type measurement struct {
 	wire.Measurement
 	tags []string
+	// running says that somebody emits it who is not disabled.
+	running bool
 }
 
 // gather finds out what points there are: those of the plugins, disabled ones too, and those of the daemon's own. Every point may have
@@ -39,7 +41,7 @@ func gather(cfg *config.Config, own []wire.Measurement, uncertain bool) *measure
 		vantage = append(vantage, expression.AnyTag)
 	}
 	for _, m := range own {
-		all.add(m, vantage)
+		all.add(m, vantage, true)
 	}
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
@@ -48,14 +50,14 @@ func gather(cfg *config.Config, own []wire.Measurement, uncertain bool) *measure
 			tags = append(tags, expression.AnyTag)
 		}
 		for _, m := range p.Manifest.Measurements {
-			all.add(m, tags)
+			all.add(m, tags, p.Enabled)
 		}
 	}
 	return all
 }
 
 // add adds what one source of points says of them. What several say holds together.
-func (all *measurements) add(m wire.Measurement, tags []string) {
+func (all *measurements) add(m wire.Measurement, tags []string, running bool) {
 	known := all.known[m.Name]
 	if m.Name == wire.AnyMeasurement {
 		known = all.others
@@ -63,7 +65,7 @@ func (all *measurements) add(m wire.Measurement, tags []string) {
 	if known == nil {
 		known = &measurement{Measurement: wire.Measurement{Name: m.Name}}
 	}
-	known.Open = known.Open || m.Open
+	known.Open, known.running = known.Open || m.Open, known.running || running
 	known.tags = slices.Concat(known.tags, tags)
 	for _, t := range m.Tags {
 		known.tags = append(known.tags, t.Name)

@@ -28,3 +28,8 @@ alert "heartbeat.a" {
   when   = uptime > 1
   notify = []
 }
+alert "of_heartbeats" {
+  from   = "vedette_heartbeat"
+  when   = beat == 1
+  notify = []
+}
