@@ -237,6 +237,7 @@ func (r *replay) read(ctx context.Context, cfg *app.Configuration, from, to time
 type total struct {
 	Alert   string        `json:"alert"`
 	Times   int           `json:"times"`
+	Events  int           `json:"events,omitempty"`
 	Firing  time.Duration `json:"-"`
 	Seconds float64       `json:"firing_s"`
 	Unknown uint64        `json:"unknown,omitempty"`
@@ -250,6 +251,7 @@ func (r *replay) totals(to time.Time) []total {
 			for _, e := range r.episodes {
 				if e.Alert == name {
 					one.Times++
+					one.Events += e.Events
 					one.Firing += lasted(e, to)
 				}
 			}
@@ -298,8 +300,11 @@ func (r *replay) print(out io.Writer, from, to time.Time, output format) error {
 		fmt.Fprintln(out)
 	}
 	for _, one := range r.totals(to) {
-		line := fmt.Sprintf("%s: fires %d times, for %s", one.Alert, one.Times, one.Firing.Round(time.Second))
-		if one.Times == 0 {
+		line := fmt.Sprintf("%s: fires %s, for %s", one.Alert, counted(one.Times, "time"), one.Firing.Round(time.Second))
+		switch {
+		case one.Events > 0:
+			line = fmt.Sprintf("%s: %s", one.Alert, counted(one.Events, "event"))
+		case one.Times == 0:
 			line = fmt.Sprintf("%s: does not fire", one.Alert)
 		}
 		if one.Unknown > 0 {
@@ -310,8 +315,15 @@ func (r *replay) print(out io.Writer, from, to time.Time, output format) error {
 	for _, name := range r.asking {
 		fmt.Fprintf(out, "%s: left out, for its query asks for now\n", name)
 	}
-	_, err := fmt.Fprintf(out, "%d points from %s to %s.\n", r.points, from.Local().Format(time.DateTime), to.Local().Format(time.DateTime))
+	_, err := fmt.Fprintf(out, "%s from %s to %s.\n", counted(r.points, "point"), from.Local().Format(time.DateTime), to.Local().Format(time.DateTime))
 	return err
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (r *replay) printJSON(out io.Writer, from, to time.Time) error {
