@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -170,5 +171,20 @@ func storeLines(t testing.TB, cfg *config.Config, policy, lines string) {
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("InfluxDB does not take points: %s", resp.Status)
+	}
+}
+
+func TestTheTestOfThePageAboutAlertsPasses(t *testing.T) {
+	page := read(t, "../../docs/alerts.md")
+	first := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindStringSubmatch(page)
+	shown := regexp.MustCompile("(?s)```\n(test .*?)```").FindStringSubmatch(page)
+	if first == nil || shown == nil {
+		t.Fatal("the page has no alert, or no test")
+	}
+	dir := withPlugins(t, map[string]string{
+		"example.hcl": first[1], "http-quality.hcl": "plugin \"http-quality\" {}\n", "notifiers.hcl": read(t, filepath.Join(examples, "alerts", "notifiers.hcl")),
+	})
+	if code, out, errOut := vedette(t, "test", "--config", dir, write(t, dir, "page"+config.TestSuffix, shown[1])); code != 0 || !strings.Contains(out, "1 test, 0 failed.") {
+		t.Errorf("exit code %d:\n%s%s", code, out, errOut)
 	}
 }
