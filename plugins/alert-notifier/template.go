@@ -94,7 +94,7 @@ func (l leaf) expand(f *fields) (string, error) {
 	if err := l.t.Execute(&b, f); err != nil {
 		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
-	return strings.ReplaceAll(b.String(), "<no value>", ""), nil
+	return b.String(), nil
 }
 
 // bounded is a buffer that takes so much and no more.
