@@ -59,7 +59,7 @@ func TestACheckIsALineAndAStatus(t *testing.T) {
 	}
 	s = (&mailServer{greeting: "421 4.3.2 too busy"}).start(t)
 	channel["config"] = mailTo(s.address)
-	if got := try(t, check, channel); got.status != 1 || got.out != "email.ops: temporary (421 4.3.2): 421 \"4.3.2 too busy\"\n" {
+	if got := try(t, check, channel); got.status != 1 || got.out != "email.ops: temporary (421 4.3.2): 4.3.2 too busy\n" {
 		t.Errorf("it is %+v", got)
 	}
 	got := try(t, check, channel, "-o", "json")
@@ -89,7 +89,7 @@ func TestATestIsSentAndEachRecipientHasALine(t *testing.T) {
 		t.Errorf("what came is %q", mails)
 	}
 	channel["config"] = mailTo(s.address, "ops@example.com", "nobody@example.com")
-	want := "email.ops to ops@example.com: delivered (250)\nemail.ops to nobody@example.com: permanent recipient (550 5.1.1): sending SMTP RCPT TO command: 550 \"5.1.1 no such user\"\n"
+	want := "email.ops to ops@example.com: delivered (250)\nemail.ops to nobody@example.com: permanent recipient (550 5.1.1): to RCPT: 5.1.1 no such user\n"
 	if got := try(t, send, channel, "--message", "[TEST] hello", "--language", "zh", "--time-zone", "Asia/Shanghai"); got.status != 1 || got.out != want {
 		t.Errorf("it is %+v", got)
 	}
@@ -98,6 +98,17 @@ func TestATestIsSentAndEachRecipientHasALine(t *testing.T) {
 	}
 	got := try(t, send, channel, "-m", "x", "-o", "json")
 	if lines := strings.Split(strings.TrimSpace(got.out), "\n"); len(lines) != 2 || !json.Valid([]byte(lines[0])) || !json.Valid([]byte(lines[1])) {
+		t.Errorf("it is %+v", got)
+	}
+}
+
+func TestAChannelMayComeBesideTheConfigurationOfThePlugin(t *testing.T) {
+	s := (&mailServer{}).start(t)
+	run := func(t *testing.T, call sdk.Call) error {
+		call.Config = []byte("{}")
+		return check(t, call)
+	}
+	if got := try(t, run, object{"name": "email.ops", "type": "email", "config": mailTo(s.address)}); got.status != 0 {
 		t.Errorf("it is %+v", got)
 	}
 }
