@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -94,18 +93,19 @@ func (l leaf) expand(f *fields) (string, error) {
 	if err := l.t.Execute(&b, f); err != nil {
 		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
-	return strings.ReplaceAll(b.String(), "<no value>", ""), nil
+	return string(b.text), nil
 }
 
-// bounded is a buffer that takes so much and no more.
-type bounded struct{ bytes.Buffer }
+// bounded takes so much and no more.
+type bounded struct{ text []byte }
 
 // Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxExpanded {
+	if len(b.text)+len(p) > maxExpanded {
 		return 0, errors.New("it makes too long a text")
 	}
-	return b.Buffer.Write(p)
+	b.text = append(b.text, p...)
+	return len(p), nil
 }
 
 // form is a body with placeholders. Its structure is parsed when it is configured and values are filled in afterwards, so
