@@ -268,10 +268,7 @@ func (e *Engine) list(match string, now time.Time) (*Listing, error) {
 		}
 	}
 	for _, a := range e.policy.Alerts {
-		for _, st := range (*e.shards.Load())[a.From].instances(a.Name, now) {
-			if st.State != rule.Pending {
-				continue
-			}
+		for _, st := range e.shard(a).instances(a.Name, now, rule.Pending) {
 			w := Waiting{Alert: a.Name, Severity: a.Rule.Severity(max(0, st.Level)), Tags: tagsOf(a, st.Values), Bad: st.Bad, Of: st.Of, Since: st.Since}
 			if m.Holds(labelsOf(a, w.Severity, st.Values)) {
 				l.Pending = append(l.Pending, w)
@@ -302,7 +299,7 @@ func (e *Engine) checkLabels(labels map[string]string) error {
 			return fmt.Errorf("no alert has a label %q; there is %s", name, strings.Join(slices.Concat(label.Own, e.policy.Labels), ", "))
 		}
 	}
-	if a := labels["alert"]; a != "" && e.alert(a) == nil {
+	if a := labels["alert"]; a != "" && e.alerts[a] == nil {
 		return fmt.Errorf("there is no alert %q", a)
 	}
 	return nil
@@ -379,7 +376,7 @@ func (e *Engine) why(ctx context.Context, match string) ([]Reason, error) {
 			return
 		}
 		for _, a := range e.policy.Alerts {
-			s := (*e.shards.Load())[a.From]
+			s := e.shard(a)
 			for _, st := range s.instances(a.Name, now) {
 				labels := labelsOf(a, a.Rule.Severity(max(0, st.Level)), st.Values)
 				if !m.Holds(labels) || len(all) >= mostReasons {

@@ -9,7 +9,6 @@ package alert
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,6 +78,7 @@ type Engine struct {
 	running sync.WaitGroup
 
 	policy   *policy.Policy
+	alerts   map[string]*policy.Alert
 	channels map[string]config.Notifier
 	dispatch *dispatch.Dispatcher
 	box      *outbox.Outbox
@@ -288,18 +288,19 @@ func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
 
 // heard is when the last sample of an instance came that had a verdict.
 func (e *Engine) heard(alert, key string) time.Time {
-	for _, s := range *e.shards.Load() {
-		if at, ok := s.heard(alert, key); ok {
-			return at
-		}
+	if a := e.alerts[alert]; a != nil {
+		return e.shard(a).heard(alert, key)
 	}
 	return time.Time{}
 }
 
+// shard is that of an alert.
+func (e *Engine) shard(a *policy.Alert) *shard { return (*e.shards.Load())[a.From] }
+
 // unfed says why nothing is heard of an alert on silence, if that says nothing of what it watches: none of the plugins runs that emit
 // its points, or its query fails.
 func (e *Engine) unfed(alert string) string {
-	a := e.alert(alert)
+	a := e.alerts[alert]
 	if a == nil || !a.Rule.OnSilence() {
 		return ""
 	}
@@ -313,14 +314,6 @@ func (e *Engine) unfed(alert string) string {
 		return plugins[0] + " does not run"
 	}
 	return ""
-}
-
-func (e *Engine) alert(name string) *policy.Alert {
-	i := slices.IndexFunc(e.policy.Alerts, func(a *policy.Alert) bool { return a.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return e.policy.Alerts[i]
 }
 
 // noteBroken notes an alert that can not judge.

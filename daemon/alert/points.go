@@ -7,7 +7,6 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
 	"github.com/vedette-monitor/vedette/daemon/alert/incident"
-	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
@@ -161,52 +160,33 @@ func (e *Engine) emitQueues(now time.Time) {
 // emitCounts emits what was judged, and in which state the instances are.
 func (e *Engine) emitCounts(now time.Time) {
 	var all [][]byte
-	open, _ := e.dispatch.Incidents()
+	open := map[string][]*incident.Incident{}
+	known, _ := e.dispatch.Incidents()
+	for _, i := range known {
+		if i.State.Open() {
+			open[i.Alert] = append(open[i.Alert], i)
+		}
+	}
 	for _, a := range e.policy.Alerts {
 		if strings.HasPrefix(a.Name, beatPrefix) {
 			continue
 		}
-		s := (*e.shards.Load())[a.From]
-		statuses := s.instances(a.Name, now)
+		s := e.shard(a)
+		levels, instances := s.numbers(a.Name, now)
 		all = append(all, e.encode(e.evalPoint(a.Name, s, now)))
-		type state struct{ firing, pending, flapping, suppressed, acked, stale int }
-		of := map[string]*state{}
-		at := func(severity string) *state {
-			if of[severity] == nil {
-				of[severity] = new(state)
-			}
-			return of[severity]
-		}
-		at(a.Rule.Severity(0))
-		for _, st := range statuses {
-			one := at(a.Rule.Severity(max(0, st.Level)))
-			switch st.State {
-			case rule.Firing:
-				one.firing++
-				if st.Stale {
-					one.stale++
+		for level, c := range levels {
+			severity, suppressed, acked := a.Rule.Severity(level), 0, 0
+			for _, i := range open[a.Name] {
+				if i.Severity == severity && len(i.Suppressed) > 0 {
+					suppressed++
 				}
-			case rule.Pending:
-				one.pending++
-			}
-			if st.Flapping {
-				one.flapping++
-			}
-		}
-		for _, i := range open {
-			if i.Alert == a.Name && i.State.Open() {
-				if len(i.Suppressed) > 0 {
-					at(i.Severity).suppressed++
-				}
-				if i.Ack != nil {
-					at(i.Severity).acked++
+				if i.Severity == severity && i.Ack != nil {
+					acked++
 				}
 			}
-		}
-		for severity, one := range of {
 			all = append(all, e.encode(sdk.NewPoint("alert_active").At(now).Tag("alert", a.Name).Tag("severity", severity).
-				Int("firing", int64(one.firing)).Int("pending", int64(one.pending)).Int("flapping", int64(one.flapping)).
-				Int("suppressed", int64(one.suppressed)).Int("acked", int64(one.acked)).Int("stale", int64(one.stale)).Int("instances", int64(len(statuses)))))
+				Int("firing", int64(c.Firing)).Int("pending", int64(c.Pending)).Int("flapping", int64(c.Flapping)).
+				Int("suppressed", int64(suppressed)).Int("acked", int64(acked)).Int("stale", int64(c.Stale)).Int("instances", int64(instances))))
 		}
 	}
 	if len(all) > 0 {

@@ -118,6 +118,9 @@ const (
 	HeartbeatPoints = "vedette_heartbeat"
 )
 
+// eventPoints are what alerts decide.
+const eventPoints = "alert_event"
+
 // checkName holds that a block's label can stand in tags, in conditions and on command lines.
 func (l *loader) checkName(b *config.Body, what string) {
 	switch name := b.Labels[0]; {
@@ -187,6 +190,9 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 	switch {
 	case a.From == HeartbeatPoints:
 		l.Fail(b.At("from"), "Points of heartbeats", "These points are judged by the alerts that heartbeat blocks are made of, and by no others.")
+		return nil
+	case a.From == eventPoints:
+		l.Fail(b.At("from"), "Points of alerts", "What an alert decides are points of %s, also what one on them would decide: it would follow from itself. alert_active has how many fire.", eventPoints)
 		return nil
 	case m == nil && l.Incomplete():
 		// What it judges may be of the plugin that has the mistake.
