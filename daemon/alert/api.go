@@ -259,7 +259,7 @@ func (e *Engine) list(match string, now time.Time) (*Listing, error) {
 	}
 	l := &Listing{Incidents: []*incident.Incident{}, Pending: []Waiting{}, Holding: e.dispatch.Holding()}
 	if e.failed {
-		l.Problem = "what becomes of alerts can not be kept; nothing is told until it can: see the daemon's log"
+		l.Problem = notKept
 	}
 	open, closed := e.dispatch.Incidents()
 	for _, i := range slices.Concat(open, closed) {

@@ -68,7 +68,8 @@ type Engine struct {
 
 	shards atomic.Pointer[map[string]*shard]
 	// served is the plugins by the channels that they serve.
-	served atomic.Pointer[map[string]string]
+	served  atomic.Pointer[map[string]string]
+	summary atomic.Pointer[Summary]
 	// arrivals is what has happened and was not taken yet.
 	arrivals arrivals
 	// calls are run by the goroutine that has everything below.
@@ -236,6 +237,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	}
 	e.ask(ctx, now)
 	e.beat(now)
+	e.summarize(now)
 	if now.Sub(e.queued) >= queueInterval {
 		e.queued = now
 		e.emitQueues(now)
