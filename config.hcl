@@ -55,6 +55,39 @@ plugin "http-quality" {
   }
 }
 
+# What is wrong, and who is told. `vedette alert list` shows it; docs/alerts.md is about the rest.
+alert "target_down" {
+  from = "http_quality"
+  by   = ["target"]
+  when = !available
+  fire {
+    bad = 3
+  }
+  severity = "critical"
+  summary  = "${target} is down: ${outcome}"
+  notify   = [] # nobody; take this line out when there is a route
+}
+
+# plugin "alert-notifier" {}
+#
+# notifier "email" "ops" {
+#   smtp          = "smtp.example.com:587"
+#   username      = "alert@example.com"
+#   password_file = "secrets/smtp"
+#   from          = "Vedette <alert@example.com>"
+#   to            = ["ops@example.com"]
+# }
+#
+# receiver "ops" {
+#   step {
+#     to = notifier.email.ops
+#   }
+# }
+#
+# route {
+#   to = receiver.ops
+# }
+
 # Every command that is typed on this host. It needs a daemon that runs as root, and hooks in the shells:
 # `sudo bin/vedette audit install`.
 #

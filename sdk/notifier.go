@@ -181,6 +181,8 @@ func (n *notifier) Check(ctx context.Context, req *wire.CheckRequest) (*wire.Del
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := ahead(ctx)
+	defer cancel()
 	return c.Check(ctx).wire(), nil
 }
 
@@ -190,6 +192,8 @@ func (n *notifier) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.N
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := ahead(ctx)
+	defer cancel()
 	report := c.Notify(ctx, req)
 	answer := &wire.NotifyResponse{ThreadState: report.Thread}
 	for _, d := range report.Deliveries {
@@ -208,7 +212,19 @@ func (n *notifier) Sync(ctx context.Context, req *wire.SyncRequest) (*wire.Deliv
 	if !ok {
 		return nil, status.Errorf(codes.InvalidArgument, "channel %q keeps no state", req.Channel)
 	}
+	ctx, cancel := ahead(ctx)
+	defer cancel()
 	return syncer.Sync(ctx, req.Active, req.ValidFor.AsDuration()).wire(), nil
+}
+
+// ahead is a context that ends a little before the call's: what a channel says at its deadline still reaches the daemon.
+func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	left := time.Until(deadline)
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, left/10)))
 }
 
 func (d Delivery) wire() *wire.Delivery {

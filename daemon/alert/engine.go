@@ -120,7 +120,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.threads = kept.Threads
 	e.box = outbox.New(logOf{e}, kept.Notices, kept.Dead, kept.Channels)
-	e.dispatch = dispatch.New(dispatch.World{Heard: e.heard, Down: e.down}, logOf{e}, e.box, kept.Incidents, kept.Silences)
+	e.dispatch = dispatch.New(dispatch.World{Heard: e.heard, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
 	e.points.load(kept.Points)
 	return e, nil
 }
@@ -296,17 +296,23 @@ func (e *Engine) heard(alert, key string) time.Time {
 	return time.Time{}
 }
 
-// down says which plugin has to run for an alert on silence, if none of those runs that emit its points.
-func (e *Engine) down(alert string) (string, bool) {
+// unfed says why nothing is heard of an alert on silence, if that says nothing of what it watches: none of the plugins runs that emit
+// its points, or its query fails.
+func (e *Engine) unfed(alert string) string {
 	a := e.alert(alert)
-	if a == nil || !a.Rule.OnSilence() || e.opts.Feeds == nil {
-		return "", false
+	if a == nil || !a.Rule.OnSilence() {
+		return ""
 	}
-	plugins, runs := e.opts.Feeds(a.From)
-	if runs || len(plugins) == 0 {
-		return "", false
+	if a.Query != nil {
+		if q := e.asking[alert]; q != nil && q.failures > 0 {
+			return "the query fails"
+		}
+		return ""
 	}
-	return plugins[0], true
+	if plugins, runs := e.opts.Feeds(a.From); !runs && len(plugins) > 0 {
+		return plugins[0] + " does not run"
+	}
+	return ""
 }
 
 func (e *Engine) alert(name string) *policy.Alert {

@@ -49,7 +49,7 @@ func newRoot(version string) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newTest(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
-		newTarget(), newAudit(), newAlert(), newSilence(), newMaintenance(), newVersion(version), newDocs())
+		newTarget(), newAudit(), newAlert(), newSilence(), newMaintenance(), newNotifier(), newVersion(version), newDocs())
 	return root
 }
 

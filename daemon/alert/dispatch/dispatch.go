@@ -33,8 +33,8 @@ type Channel struct {
 type World struct {
 	// Heard is when the last sample of an alert's instance came that had a verdict.
 	Heard func(alert, key string) time.Time
-	// Down says which plugin has to run for the points of an alert on silence, if it does not.
-	Down func(alert string) (plugin string, down bool)
+	// Unfed says why nothing is heard of an alert on silence, if that says nothing of what it watches.
+	Unfed func(alert string) string
 }
 
 // Log is told what is to be kept.

@@ -180,6 +180,18 @@ func TestAPendingSourceDoesNotHideItsTargetsForEver(t *testing.T) {
 	d.want("12:02 mail firing site_down (inhibit silent by host_silent ended)")
 }
 
+func TestSilenceThatFollowsFromAPluginThatIsDownIsNotTold(t *testing.T) {
+	d := newDesk(t, simple(t))
+	d.unfed = "http-quality does not run"
+	d.fire("site_down", "shop")
+	d.until("12:10")
+	d.unfed = ""
+	d.until("12:12", "shop")
+	d.resolve("site_down", "shop")
+	d.until("12:13")
+	d.want("12:11 mail firing site_down (unfed http-quality does not run ended)\n12:12 mail resolved site_down")
+}
+
 func TestWhatIsWrongWithAChannelIsNotToldThroughIt(t *testing.T) {
 	p := simple(t)
 	p.Route.To = receiver(policy.Step{To: []string{"mail", "pager"}})

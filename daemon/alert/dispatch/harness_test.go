@@ -33,7 +33,7 @@ type desk struct {
 	box *outbox.Outbox
 	// heard is when each instance was heard of last.
 	heard map[string]time.Time
-	down  string
+	unfed string
 	// broken channels deliver nothing.
 	broken map[string]bool
 	// told is what was delivered, as "12:01 mail firing site_down/shop".
@@ -102,7 +102,7 @@ func (d *desk) restart(c *store.Contents) {
 	d.box.Configure(outbox.Options{FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}, []outbox.Channel{{Name: "mail", Fallback: "pager"}, {Name: "sms"}, {Name: "pager"}, {Name: "am"}})
 	world := World{
 		Heard: func(_, key string) time.Time { return d.heard[key] },
-		Down:  func(string) (string, bool) { return d.down, d.down != "" },
+		Unfed: func(string) string { return d.unfed },
 	}
 	d.Dispatcher = New(world, log, d.box, c.Incidents, c.Silences)
 	d.configure(d.policy)

@@ -136,7 +136,7 @@ func (d *Dispatcher) again(p *path, t *incident.Told, now time.Time) bool {
 
 // seenSince reports whether the incident was seen to be bad since a moment.
 func (d *Dispatcher) seenSince(i *incident.Incident, moment time.Time, now time.Time) bool {
-	if moment.IsZero() || i.State == incident.Event || now.Sub(moment) >= freshAfter || d.world.Heard == nil {
+	if moment.IsZero() || i.State == incident.Event || now.Sub(moment) >= freshAfter {
 		return true
 	}
 	return d.world.Heard(i.Alert, i.Key).After(moment)

@@ -86,10 +86,8 @@ func (d *Dispatcher) suppressions(i *incident.Incident, now time.Time) []inciden
 			by = append(by, incident.Suppression{Kind: "maintenance", Name: m.Name})
 		}
 	}
-	if d.world.Down != nil && i.State != incident.Event {
-		if plugin, down := d.world.Down(i.Alert); down {
-			by = append(by, incident.Suppression{Kind: "plugin", Name: plugin + " does not run"})
-		}
+	if why := d.world.Unfed(i.Alert); why != "" {
+		by = append(by, incident.Suppression{Kind: "unfed", Name: why})
 	}
 	return by
 }

@@ -84,7 +84,7 @@ type Ack struct {
 
 // Suppression is something that keeps an incident from being told.
 type Suppression struct {
-	// Kind is silence, maintenance, hours, inhibit or plugin; Name which one, and By who made it.
+	// Kind is silence, maintenance, inhibit or unfed; Name which one, and By who made it.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	By   string `json:"by,omitempty"`

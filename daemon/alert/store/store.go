@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -63,10 +64,10 @@ func Open(path string) (s *Store, err error) {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("the alerts' state %s is in use by another process", path)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("the alerts' state is damaged (%w): %s", err, mend)
-	case err != nil:
+	case errors.As(err, new(*fs.PathError)):
 		return nil, fmt.Errorf("opening the alerts' state: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("the alerts' state is damaged (%w): %s", err, mend)
 	}
 	s = &Store{db}
 	if err := s.prepare(); err != nil {

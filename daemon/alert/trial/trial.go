@@ -66,7 +66,7 @@ func New(p *policy.Policy, notifiers []config.Notifier, a *policy.Alert, begin t
 			}
 			return t.machine.Heard(key)
 		},
-		Down: func(string) (string, bool) { return "", false },
+		Unfed: func(string) string { return "" },
 	}, t.log, t.box, nil, nil)
 	known := map[string]dispatch.Channel{}
 	var queues []outbox.Channel
