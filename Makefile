@@ -138,6 +138,7 @@ test-unit: build test-packages $(TOOLS)/alertmanager ## Run the tests that need 
 
 soak: build test-packages ## Run the tests that do a thing again and again for long
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_SOAK=1 go test -race -v -timeout 60m -run '^TestSoak' ./... | grep -v '^?\|no tests to run'
+	VEDETTE_SOAK=1 go test -v -timeout 20m -run '^TestSoakAThousandRulesKeepUp$$' ./daemon/alert/rule
 
 test-influxdb2: $(BIN)/influxd $(TOOLS)/influxd2 ## Run against InfluxDB 2.7 what is promised for both releases
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_INFLUXD2="$(CURDIR)/$(TOOLS)/influxd2" \

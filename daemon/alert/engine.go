@@ -121,7 +121,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.threads = kept.Threads
 	e.box = outbox.New(logOf{e}, kept.Notices, kept.Dead, kept.Channels)
-	e.dispatch = dispatch.New(dispatch.World{Heard: e.heard, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
+	e.dispatch = dispatch.New(dispatch.World{Look: e.look, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
 	e.points.load(kept.Points)
 	return e, nil
 }
@@ -288,12 +288,12 @@ func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
 	return nil
 }
 
-// heard is when the last sample of an instance came that had a verdict.
-func (e *Engine) heard(alert, key string) time.Time {
+// look is what an instance is now.
+func (e *Engine) look(alert, key string, now time.Time) (rule.Status, bool) {
 	if a := e.alerts[alert]; a != nil {
-		return e.shard(a).heard(alert, key)
+		return e.shard(a).look(alert, key, now)
 	}
-	return time.Time{}
+	return rule.Status{}, false
 }
 
 // shard is that of an alert.

@@ -137,16 +137,11 @@ func (s *shard) save(atOnce int, put func(alert, key string, state []byte)) {
 	}
 }
 
-// heard is when the last sample of an instance came that had a verdict.
-func (s *shard) heard(alert, key string) time.Time {
+// look is what an instance is now.
+func (s *shard) look(alert, key string, now time.Time) (rule.Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.machines[alert]
-	if m.Rule().OnSilence() {
-		// Silence is seen by the clock.
-		return time.Now()
-	}
-	return m.Heard(key)
+	return s.machines[alert].Look(key, now)
 }
 
 // instances are those of an alert in one of the states, or all of them.

@@ -59,6 +59,16 @@ func (m *Machine) Instances(now time.Time, states ...State) []Status {
 	return list
 }
 
+// Look is what one instance is now.
+func (m *Machine) Look(key string, now time.Time) (s Status, known bool) {
+	in := m.find(key)
+	if in == nil {
+		return s, false
+	}
+	m.clock(now)
+	return m.status(in), true
+}
+
 // Count is how many instances of a level there are.
 type Count struct {
 	Firing, Pending, Flapping, Stale int

@@ -60,12 +60,7 @@ func New(p *policy.Policy, notifiers []config.Notifier, a *policy.Alert, begin t
 	t.set = rule.NewSet(a.Layout, t.machine)
 	t.box = outbox.New(t.log, nil, nil, nil)
 	t.dispatch = dispatch.New(dispatch.World{
-		Heard: func(_, key string) time.Time {
-			if a.Rule.OnSilence() {
-				return t.now
-			}
-			return t.machine.Heard(key)
-		},
+		Look:  func(_, key string, now time.Time) (rule.Status, bool) { return t.machine.Look(key, now) },
 		Unfed: func(string) string { return "" },
 	}, t.log, t.box, nil, nil)
 	known := map[string]dispatch.Channel{}

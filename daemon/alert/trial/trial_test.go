@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/daemon/alert/expression"
 	"github.com/vedette-monitor/vedette/daemon/point"
 )
 
@@ -177,4 +179,45 @@ func TestAReplayCountsEventsAndSeesWhatWasCompleted(t *testing.T) {
 	if events != 3 || ended != 2 || len(episodes) != 3 {
 		t.Errorf("%d events and %d ends in %d episodes", events, ended, len(episodes))
 	}
+}
+
+// FuzzValues holds that any values are refused, or are of the kind that the field has, and are not more than a test may have.
+func FuzzValues(f *testing.F) {
+	for _, text := range []string{"0.4 2.5x3 _ ?", "true falsex2", "a b x3", "1e400", "-0 0x10 1x999999", "_x3 ?x2", "1x000001"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, kind := range []expression.Kind{expression.Any, expression.Number, expression.Bool, expression.Text} {
+			list, err := parse(text, kind)
+			if err != nil {
+				continue
+			}
+			if len(list) > mostPoints {
+				t.Fatalf("%d values", len(list))
+			}
+			for _, v := range list {
+				if v.missing || v.none {
+					continue
+				}
+				made := point.FieldOf("x", v.value)
+				if made.Kind == point.Missing || made.Kind == point.Float && (math.IsNaN(made.Float()) || math.IsInf(made.Float(), 0)) {
+					t.Fatalf("%q makes %v", text, v.value)
+				}
+				switch kind {
+				case expression.Number:
+					if made.Kind != point.Float && made.Kind != point.Int {
+						t.Fatalf("%q is no number", text)
+					}
+				case expression.Bool:
+					if made.Kind != point.Bool {
+						t.Fatalf("%q is no truth value", text)
+					}
+				case expression.Text:
+					if made.Kind != point.String {
+						t.Fatalf("%q is no text", text)
+					}
+				}
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package trial
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"strconv"
@@ -115,9 +116,8 @@ func wordValue(word string, kind expression.Kind) (any, error) {
 	if whole, err := strconv.ParseInt(word, 10, 64); err == nil && kind != expression.Text && kind != expression.Bool {
 		return whole, nil
 	}
-	if f, ok := new(big.Float).SetString(word); ok && !f.IsInf() && kind != expression.Text && kind != expression.Bool {
-		v, _ := f.Float64()
-		return v, nil
+	if f, err := strconv.ParseFloat(word, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) && kind != expression.Text && kind != expression.Bool {
+		return f, nil
 	}
 	if (word == "true" || word == "false") && kind != expression.Text && kind != expression.Number {
 		return word == "true", nil
@@ -139,6 +139,9 @@ func goValue(v cty.Value, kind expression.Kind) (any, error) {
 			return whole, nil
 		}
 		f, _ := v.AsBigFloat().Float64()
+		if math.IsInf(f, 0) {
+			return nil, errors.New("is a number that no field can hold")
+		}
 		return f, nil
 	case typ == cty.Bool && (kind == expression.Bool || kind == expression.Any):
 		return v.True(), nil
