@@ -111,7 +111,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, log: o.Logger, store: s, calls: make(chan func(time.Time)), stopped: make(chan struct{}), batch: new(store.Batch),
-		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, counts: map[string]*count{}, started: time.Now(),
+		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, maintained: map[string]bool{}, counts: map[string]*count{}, started: time.Now(),
 	}
 	e.arrivals.wake = make(chan struct{}, 1)
 	e.shards.Store(&map[string]*shard{})
@@ -237,6 +237,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	}
 	e.ask(ctx, now)
 	e.beat(now)
+	e.noteMaintenance(now)
 	e.summarize(now)
 	if now.Sub(e.queued) >= queueInterval {
 		e.queued = now

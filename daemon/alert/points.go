@@ -233,10 +233,10 @@ func Measurements() []wire.Measurement {
 			},
 		},
 		{
-			Name: "alert_silence", Record: true, Doc: "What people did to keep alerts quiet: silences and acknowledgements.",
-			Tags: []wire.TagSchema{tag("action", "add, expire or ack"), tag("kind", "silence or ack")},
+			Name: "alert_silence", Record: true, Doc: "What keeps alerts quiet: silences, acknowledgements, and windows of maintenance.",
+			Tags: []wire.TagSchema{tag("action", "add, expire, ack, open or close"), tag("kind", "silence, ack or maintenance")},
 			Fields: []wire.FieldSchema{
-				text("id", "of the silence or the incident"), text("author", "who did it"), text("reason", "why"), text("match", "which labels it is about"),
+				text("id", "of the silence or the incident, or name of the maintenance"), text("author", "who did it"), text("reason", "why"), text("match", "which labels it is about"),
 				text("until", "when it ends, as RFC 3339"), number("hits", "incidents that it has kept quiet"),
 			},
 		},
