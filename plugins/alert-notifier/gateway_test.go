@@ -234,6 +234,22 @@ func TestAnyProviderOfShortMessagesFits(t *testing.T) {
 	}
 }
 
+func TestAKeyWithinABodyThatComesBackIsNotTold(t *testing.T) {
+	for contentType, body := range map[string]string{
+		"application/json": `{"account": {"keys": ["` + key + `"]}, "text": "{{.Text}}"}`, "application/x-www-form-urlencoded": "apikey=" + key + "&text={{.Text}}",
+	} {
+		p := provide(t, func(w http.ResponseWriter, r *http.Request) {
+			says(403, "wrong key: "+key)(w, r)
+		})
+		c := open(t, "sms", object{"to": []string{"13800000000"}, "url": p.URL, "content_type": contentType, "body": body})
+		d := c.one(t, firing())
+		if d.Outcome != sdk.PermanentConfig || !strings.Contains(d.Message, "wrong key: …") {
+			t.Errorf("it is %+v", d)
+		}
+		c.tellsNothing(t, d)
+	}
+}
+
 func TestAnAddressInAFileMayHavePlaceholders(t *testing.T) {
 	p := provide(t, says(200, ""))
 	file := filepath.Join(t.TempDir(), "url")

@@ -66,7 +66,7 @@ func TestEachTypeSaysWhatItsProviderTakes(t *testing.T) {
 	for _, c := range m.Channels {
 		got = append(got, fmt.Sprintf("%s %s %d pages=%v syncs=%v", c.Name, c.Limit, c.MaxBytes, c.Pages, c.Syncs))
 		for _, a := range c.Config.Attributes {
-			secret := slices.Contains([]string{"password", "secret", "token", "bearer_token", "routing_key", "url", "proxy", "headers", "environment"}, a.Name) && (a.Name != "url" || c.Name != "pagerduty")
+			secret := slices.Contains([]string{"password", "secret", "token", "bearer_token", "routing_key", "url", "body", "proxy", "headers", "environment"}, a.Name) && (a.Name != "url" || c.Name != "pagerduty")
 			if secret != a.Sensitive {
 				t.Errorf("%s: %s is sensitive: %v", c.Name, a.Name, a.Sensitive)
 			}

@@ -111,6 +111,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 // form is a body with placeholders. Its structure is parsed when it is configured and values are filled in afterwards, so
 // that no value can change it.
 type form struct {
+	// fixed are its texts without placeholders: one of them may be the key of an account.
+	fixed  hidden
 	json   any       // with leaves in it
 	pairs  [][2]leaf // of a form, in its order
 	text   *leaf
@@ -136,10 +138,16 @@ func parseForm(contentType, body string) (*form, error) {
 			return nil, fmt.Errorf("it is no JSON, in whose texts placeholders may stand: %w", err)
 		}
 		tree, err := leaves(v)
-		return &form{json: tree}, err
+		f := &form{json: tree}
+		f.keep(tree)
+		return f, err
 	case strings.Contains(contentType, "x-www-form-urlencoded"):
 		pairs, err := parsePairs(body)
-		return &form{pairs: pairs}, err
+		f := &form{pairs: pairs}
+		for _, p := range pairs {
+			f.keep(p[1])
+		}
+		return f, err
 	}
 	f := &form{escape: func(s string) string { return s }}
 	if strings.Contains(contentType, "xml") || strings.Contains(contentType, "html") {
@@ -152,6 +160,33 @@ func parseForm(contentType, body string) (*form, error) {
 	l, err := parseLeaf(body)
 	f.text = &l
 	return f, err
+}
+
+// secrets are what of the form must not be shown; a body of our own has none.
+func (f *form) secrets() hidden {
+	if f == nil {
+		return nil
+	}
+	return f.fixed
+}
+
+// keep remembers the fixed texts of a value that are long enough for a key.
+func (f *form) keep(v any) {
+	const shortest = 8
+	switch v := v.(type) {
+	case leaf:
+		if v.t == nil && len(v.literal) >= shortest {
+			f.fixed = append(f.fixed, v.literal)
+		}
+	case []any:
+		for _, e := range v {
+			f.keep(e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			f.keep(e)
+		}
+	}
 }
 
 // leaves replaces each text of a JSON value by its leaf.
