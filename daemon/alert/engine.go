@@ -97,6 +97,8 @@ type Engine struct {
 	points   points
 	asking   map[string]*asking
 	beats    map[string]time.Time
+	// maintained are the maintenances that are open, by their names.
+	maintained map[string]bool
 
 	started              time.Time
 	saved, queued, count time.Time
