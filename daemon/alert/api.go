@@ -130,7 +130,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		p := sdk.NewPoint("alert_silence").At(now).Tag("action", "ack").Tag("kind", "ack").String("id", i.ID).String("author", q.By).String("reason", q.Reason).String("match", i.Alert)
+		p := sdk.NewPoint("alert_silence").At(e.points.at(now)).Tag("action", "ack").Tag("kind", "ack").String("id", i.ID).String("author", q.By).String("reason", q.Reason).String("match", i.Alert)
 		if !ack.Until.IsZero() {
 			p.String("until", ack.Until.Format(time.RFC3339))
 		}
@@ -177,7 +177,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		e.points.add(e, silencePoint("add", "silence", s, s.Reason, now))
+		e.points.add(e, silencePoint("add", "silence", s, s.Reason, e.points.at(now)))
 		return Silenced{s, warnings}, nil
 	})
 	handle(e, mux, "POST /v1/silences/expire", func(_ *http.Request, q struct{ ID, By string }, now time.Time) (any, error) {
@@ -185,7 +185,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, errNotFound{err}
 		}
-		e.points.add(e, silencePoint("expire", "silence", s, "by "+q.By, now))
+		e.points.add(e, silencePoint("expire", "silence", s, "by "+q.By, e.points.at(now)))
 		return s, nil
 	})
 	handle(e, mux, "GET /v1/maintenance", func(r *http.Request, _ struct{}, now time.Time) (any, error) {

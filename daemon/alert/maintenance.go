@@ -23,7 +23,7 @@ func (e *Engine) noteMaintenance(now time.Time) {
 			continue
 		}
 		e.maintained[m.Name] = open
-		p := sdk.NewPoint("alert_silence").At(now).Tag("kind", "maintenance").String("id", m.Name).String("match", m.Match.String())
+		p := sdk.NewPoint("alert_silence").At(e.points.at(now)).Tag("kind", "maintenance").String("id", m.Name).String("match", m.Match.String())
 		if open {
 			p.Tag("action", "open").String("until", until.UTC().Format(time.RFC3339))
 		} else {

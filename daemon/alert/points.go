@@ -15,8 +15,19 @@ import (
 // leaves a hole in the history.
 type points struct {
 	last uint64
-	// fresh are in the batch and not handed over, and under way those that are.
+	// fresh are in the batch or written, and not handed over.
 	fresh map[uint64][]byte
+	// moment is the latest time of those that have no time of their own.
+	moment time.Time
+}
+
+// at is a time that no other point has: what happens at once is not to overwrite each other.
+func (p *points) at(now time.Time) time.Time {
+	if now = now.Round(0); !now.After(p.moment) {
+		now = p.moment.Add(time.Nanosecond)
+	}
+	p.moment = now
+	return now
 }
 
 func (p *points) load(kept map[uint64][]byte) {
@@ -70,7 +81,7 @@ func (e *Engine) report(now time.Time) {
 		e.points.add(e, e.eventPoint(r))
 	}
 	for _, s := range e.dispatch.Ended() {
-		e.points.add(e, silencePoint("expire", "silence", s, "its incidents have resolved", now))
+		e.points.add(e, silencePoint("expire", "silence", s, "its incidents have resolved", e.points.at(now)))
 	}
 }
 
@@ -117,13 +128,13 @@ func silencePoint(action, kind string, s *incident.Silence, reason string, now t
 		String("id", s.ID).String("author", s.Author).String("reason", reason).String("match", s.Match).String("until", s.Until.UTC().Format(time.RFC3339)).Int("hits", int64(s.Hits))
 }
 
-func outcomePoint(n *incident.Notice, outcome string, now time.Time) *sdk.Point {
+func (e *Engine) outcomePoint(n *incident.Notice, outcome string, now time.Time) *sdk.Point {
 	incidents := ""
 	if len(n.Items) > 0 {
 		incidents = n.Items[0].Incident.ID
 	}
 	kind := strings.ToLower(strings.TrimPrefix(n.Kind.String(), "KIND_"))
-	return sdk.NewPoint("notify_outcome").At(now).Tag("notifier", n.Channel).Tag("kind", kind).Tag("outcome", outcome).
+	return sdk.NewPoint("notify_outcome").At(e.points.at(now)).Tag("notifier", n.Channel).Tag("kind", kind).Tag("outcome", outcome).
 		String("id", n.ID).String("incident", incidents).Int("attempts", int64(n.Attempts)).Float("delay_s", now.Sub(n.Created).Seconds()).Int("alerts", int64(len(n.Items)))
 }
 
