@@ -9,16 +9,16 @@ PREFIX  ?= /usr/local
 
 BIN     := bin
 TOOLS   := .tools
-PLUGINS := http-quality shell-audit
+PLUGINS := http-quality shell-audit alert-notifier
 EXAMPLES := disk-free log-notifier python-load
 INFLUXD := daemon/influx/embedded/influxd
 INFLUXD2 := daemon/influx/influxd2
 
 # The programs, the modules of the system's own Python (another may come first on PATH) and the Debian packages that the
 # tests need.
-TEST_PROGRAMS := nginx curl openssl protoc ip gcc zsh fish
+TEST_PROGRAMS := nginx curl openssl protoc ip gcc zsh fish exim4 rsyslogd
 TEST_MODULES  := grpc cryptography google.protobuf
-TEST_PACKAGES := gcc libc6-dev zsh fish nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf
+TEST_PACKAGES := gcc libc6-dev zsh fish nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf exim4-daemon-light rsyslog
 
 # Tests with disks and networks of their own, or marked packets, which root alone can make.
 ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
@@ -52,7 +52,8 @@ ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDisk
 	TestShellsWithoutAHookAreFoundAndWhatIsNotTypedIsNot TestAShellOnATerminalWithinATerminalIsFound TestAShellThatRunsJobsAndSaysNothingIsFound \
 	TestAShellWithItsHookRaisesNothingUntilItIsSwitchedOff \
 	TestTailShowsACommandWhenItIsTypedAndWhenItHasEnded TestTailShowsWhatWasAskedFor TestARowOfSomebodyElseDoesNothingToATerminal \
-	TestVerifyNamesWhatWasDoneToInfluxDB TestVerifyCanNotBeFooledByAnInfluxDBThatEndsInBetween
+	TestVerifyNamesWhatWasDoneToInfluxDB TestVerifyCanNotBeFooledByAnInfluxDBThatEndsInBetween \
+	TestAMailArrivesAsItWasMeant TestEximsAnswersHaveTheirOutcomes TestAGreylistedMailArrivesOnceWhenItComesAgain TestAProgramRunsAsItsUser
 space := $(subst ,, )
 
 # The Debian packages that the benchmarks need beside those: peers, and what builds one.
@@ -112,21 +113,32 @@ $(TOOLS)/influxd2: $(INFLUXD2)/go.mod $(INFLUXD2)/go.sum $(INFLUXD2)/rustc
 		-o "$(CURDIR)/$@" github.com/influxdata/influxdb/v2/cmd/influxd
 	@touch $@
 
+# Alertmanager is for the tests alone. Its module lacks the pages of its own, which it wants to embed: an empty one stands for them.
+$(TOOLS)/alertmanager: ALERTMANAGER := github.com/prometheus/alertmanager@v0.34.2
+$(TOOLS)/alertmanager:
+	@echo "Building Alertmanager 0.34.2 for the tests, once: this takes about a minute."
+	source=$$(mktemp -d); trap 'chmod -R u+w "$$source"; rm -rf "$$source"' EXIT; \
+	module=$$(go -C "$$source" mod download -json $(ALERTMANAGER) | sed -n 's/^\t"Dir": "\(.*\)",*$$/\1/p'); \
+	cp -R "$$module/." "$$source"; chmod -R u+w "$$source"; \
+	mkdir -p "$$source/ui/app/dist"; touch "$$source/ui/app/dist/index.html"; \
+	go -C "$$source" build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" ./cmd/alertmanager
+
 run: build ## Build everything and run the daemon with config.hcl
 	exec $(BIN)/vedette run
 
-test: build test-packages ## Run all tests with the race detector; as root, which some need
+test: build test-packages $(TOOLS)/alertmanager ## Run all tests with the race detector; as root, which some need
 	@if [ "$$(id -u)" != 0 ]; then \
 		echo "These tests need root: $(ROOT_TESTS)."; echo "make test-unit runs all others."; exit 1; \
 	fi
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -race -timeout 20m ./...
 
-test-unit: build test-packages ## Run the tests that need no root
+test-unit: build test-packages $(TOOLS)/alertmanager ## Run the tests that need no root
 	@echo "These need root, and are left out: $(ROOT_TESTS)."
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" go test -race -timeout 20m -skip '^($(subst $(space),|,$(ROOT_TESTS)))$$' ./...
 
 soak: build test-packages ## Run the tests that do a thing again and again for long
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_SOAK=1 go test -race -v -timeout 60m -run '^TestSoak' ./... | grep -v '^?\|no tests to run'
+	VEDETTE_SOAK=1 go test -v -timeout 20m -run '^TestSoakAThousandRulesKeepUp$$' ./daemon/alert/rule
 
 test-influxdb2: $(BIN)/influxd $(TOOLS)/influxd2 ## Run against InfluxDB 2.7 what is promised for both releases
 	VEDETTE_INFLUXD="$(CURDIR)/$(BIN)/influxd" VEDETTE_INFLUXD2="$(CURDIR)/$(TOOLS)/influxd2" \

@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"daemon/cli"},
 	{"daemon/app"},
 	{"daemon/supervisor", "daemon/pipeline", "daemon/console", "daemon/reference", "daemon/scaffold", "daemon/vitals", "daemon/dashboard"},
-	{"daemon/alert"},
+	{"daemon/alert", "daemon/alert/trial"},
 	{"daemon/alert/dispatch"},
 	{"daemon/alert/outbox", "daemon/alert/store"},
 	{"daemon/alert/policy", "daemon/alert/incident"},
@@ -41,16 +41,16 @@ var private = map[string][]string{
 	// The embedded server is wired by app, as every room is.
 	"daemon/influx/embedded": {"daemon/app"},
 	// The siblings of alert have nothing to do with its rules.
-	"daemon/alert/policy":     {"daemon/alert", "daemon/alert/dispatch", "daemon/app"},
-	"daemon/alert/incident":   {"daemon/cli", "daemon/alert", "daemon/alert/dispatch", "daemon/alert/outbox", "daemon/alert/store"},
-	"daemon/alert/outbox":     {"daemon/cli", "daemon/alert", "daemon/alert/dispatch"},
-	"daemon/alert/store":      {"daemon/alert", "daemon/alert/dispatch"},
-	"daemon/alert/dispatch":   {"daemon/cli", "daemon/alert"},
+	"daemon/alert/policy":     {"daemon/alert", "daemon/alert/dispatch", "daemon/app", "daemon/alert/trial"},
+	"daemon/alert/incident":   {"daemon/cli", "daemon/alert", "daemon/alert/dispatch", "daemon/alert/outbox", "daemon/alert/store", "daemon/alert/trial"},
+	"daemon/alert/outbox":     {"daemon/cli", "daemon/alert", "daemon/alert/dispatch", "daemon/alert/trial"},
+	"daemon/alert/store":      {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/trial"},
+	"daemon/alert/dispatch":   {"daemon/cli", "daemon/alert", "daemon/alert/trial"},
 	"daemon/alert/label":      {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
 	"daemon/alert/template":   {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
 	"daemon/alert/calendar":   {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy"},
-	"daemon/alert/rule":       {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy", "daemon/app"},
-	"daemon/alert/expression": {"daemon/cli", "daemon/alert", "daemon/alert/policy", "daemon/alert/rule", "daemon/alert/label"},
+	"daemon/alert/rule":       {"daemon/alert", "daemon/alert/dispatch", "daemon/alert/policy", "daemon/app", "daemon/alert/trial"},
+	"daemon/alert/expression": {"daemon/cli", "daemon/alert", "daemon/alert/policy", "daemon/alert/rule", "daemon/alert/label", "daemon/alert/trial"},
 	"daemon/alert/window":     {"daemon/alert", "daemon/alert/rule", "daemon/alert/expression"},
 }
 

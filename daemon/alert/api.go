@@ -130,7 +130,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		p := sdk.NewPoint("alert_silence").At(now).Tag("action", "ack").Tag("kind", "ack").String("id", i.ID).String("author", q.By).String("reason", q.Reason).String("match", i.Alert)
+		p := sdk.NewPoint("alert_silence").At(e.points.at(now)).Tag("action", "ack").Tag("kind", "ack").String("id", i.ID).String("author", q.By).String("reason", q.Reason).String("match", i.Alert)
 		if !ack.Until.IsZero() {
 			p.String("until", ack.Until.Format(time.RFC3339))
 		}
@@ -177,7 +177,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		e.points.add(e, silencePoint("add", "silence", s, s.Reason, now))
+		e.points.add(e, silencePoint("add", "silence", s, s.Reason, e.points.at(now)))
 		return Silenced{s, warnings}, nil
 	})
 	handle(e, mux, "POST /v1/silences/expire", func(_ *http.Request, q struct{ ID, By string }, now time.Time) (any, error) {
@@ -185,7 +185,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, errNotFound{err}
 		}
-		e.points.add(e, silencePoint("expire", "silence", s, "by "+q.By, now))
+		e.points.add(e, silencePoint("expire", "silence", s, "by "+q.By, e.points.at(now)))
 		return s, nil
 	})
 	handle(e, mux, "GET /v1/maintenance", func(r *http.Request, _ struct{}, now time.Time) (any, error) {
@@ -259,7 +259,7 @@ func (e *Engine) list(match string, now time.Time) (*Listing, error) {
 	}
 	l := &Listing{Incidents: []*incident.Incident{}, Pending: []Waiting{}, Holding: e.dispatch.Holding()}
 	if e.failed {
-		l.Problem = "what becomes of alerts can not be kept; nothing is told until it can: see the daemon's log"
+		l.Problem = notKept
 	}
 	open, closed := e.dispatch.Incidents()
 	for _, i := range slices.Concat(open, closed) {
@@ -268,10 +268,7 @@ func (e *Engine) list(match string, now time.Time) (*Listing, error) {
 		}
 	}
 	for _, a := range e.policy.Alerts {
-		for _, st := range (*e.shards.Load())[a.From].instances(a.Name, now) {
-			if st.State != rule.Pending {
-				continue
-			}
+		for _, st := range e.shard(a).instances(a.Name, now, rule.Pending) {
 			w := Waiting{Alert: a.Name, Severity: a.Rule.Severity(max(0, st.Level)), Tags: tagsOf(a, st.Values), Bad: st.Bad, Of: st.Of, Since: st.Since}
 			if m.Holds(labelsOf(a, w.Severity, st.Values)) {
 				l.Pending = append(l.Pending, w)
@@ -302,7 +299,7 @@ func (e *Engine) checkLabels(labels map[string]string) error {
 			return fmt.Errorf("no alert has a label %q; there is %s", name, strings.Join(slices.Concat(label.Own, e.policy.Labels), ", "))
 		}
 	}
-	if a := labels["alert"]; a != "" && e.alert(a) == nil {
+	if a := labels["alert"]; a != "" && e.alerts[a] == nil {
 		return fmt.Errorf("there is no alert %q", a)
 	}
 	return nil
@@ -379,7 +376,7 @@ func (e *Engine) why(ctx context.Context, match string) ([]Reason, error) {
 			return
 		}
 		for _, a := range e.policy.Alerts {
-			s := (*e.shards.Load())[a.From]
+			s := e.shard(a)
 			for _, st := range s.instances(a.Name, now) {
 				labels := labelsOf(a, a.Rule.Severity(max(0, st.Level)), st.Values)
 				if !m.Holds(labels) || len(all) >= mostReasons {

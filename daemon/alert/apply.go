@@ -33,7 +33,10 @@ func (e *Engine) apply(p *policy.Policy, notifiers []config.Notifier, now time.T
 		return err
 	}
 	old := e.policy
-	e.policy = withAlerts(p, beats)
+	e.policy, e.alerts = withAlerts(p, beats), map[string]*policy.Alert{}
+	for _, a := range e.policy.Alerts {
+		e.alerts[a.Name] = a
+	}
 	e.channels = map[string]config.Notifier{}
 	known := map[string]dispatch.Channel{}
 	var queues []outbox.Channel
@@ -56,8 +59,8 @@ func (e *Engine) apply(p *policy.Policy, notifiers []config.Notifier, now time.T
 	}
 	e.served.Store(&served)
 	maps.DeleteFunc(e.syncs, func(name string, _ *syncing) bool { return !known[name].Syncs })
-	maps.DeleteFunc(e.asking, func(name string, _ *asking) bool { return e.alert(name) == nil })
-	maps.DeleteFunc(e.counts, func(name string, _ *count) bool { return e.alert(name) == nil })
+	maps.DeleteFunc(e.asking, func(name string, _ *asking) bool { return e.alerts[name] == nil })
+	maps.DeleteFunc(e.counts, func(name string, _ *count) bool { return e.alerts[name] == nil })
 	return nil
 }
 
@@ -105,7 +108,7 @@ func (e *Engine) replace(old *policy.Policy, now time.Time) {
 		}
 	}
 	for _, name := range gone {
-		if e.alert(name) == nil {
+		if e.alerts[name] == nil {
 			e.batch.DropAlert(name)
 		}
 	}
@@ -132,8 +135,7 @@ func (e *Engine) machine(a *policy.Alert, running *rule.Machine, now time.Time) 
 func (e *Engine) reconcile(now time.Time) {
 	firing := map[[2]string]bool{}
 	for _, a := range e.policy.Alerts {
-		s := (*e.shards.Load())[a.From]
-		for _, st := range s.instances(a.Name, now) {
+		for _, st := range e.shard(a).instances(a.Name, now) {
 			t := rule.Transition{
 				Rule: a.Rule, Key: st.Key, Values: st.Values, From: st.State, To: st.State, Reason: rule.Bad, Level: st.Level, At: now, Fired: st.Fired,
 				Bad: st.Bad, Of: st.Of, Recent: st.Recent,
@@ -153,7 +155,7 @@ func (e *Engine) reconcile(now time.Time) {
 	for _, i := range open {
 		if i.State.Open() && i.Key != queryKey && !firing[[2]string{i.Alert, i.Key}] {
 			reason := "rule removed"
-			if e.alert(i.Alert) != nil {
+			if e.alerts[i.Alert] != nil {
 				reason = "rule changed"
 			}
 			e.dispatch.Close(i.ID, reason, now)

@@ -141,14 +141,14 @@ func (e *Engine) ended(ends []outbox.End, now time.Time) []outbox.End {
 		case strings.HasPrefix(n.Channel, beatPrefix) || end.More && end.Fallback == nil:
 			continue
 		case end.Delivered:
-			e.points.add(e, outcomePoint(n, "delivered", now))
+			e.points.add(e, e.outcomePoint(n, "delivered", now))
 		case end.Fallback == nil || !end.More:
 			e.log.Error("a notice was given up", "notifier", n.Channel, "notice", n.ID, "attempts", n.Attempts, "why", n.Why)
-			e.points.add(e, outcomePoint(n, "dead", now))
+			e.points.add(e, e.outcomePoint(n, "dead", now))
 		}
 		if end.Fallback != nil {
 			e.log.Warn("a notice goes to the fallback", "notifier", n.Channel, "fallback", end.Fallback.Channel, "notice", n.ID, "error", n.LastError)
-			e.points.add(e, outcomePoint(n, "fallback", now))
+			e.points.add(e, e.outcomePoint(n, "fallback", now))
 		}
 	}
 	return ends
@@ -196,7 +196,7 @@ func (e *Engine) sync(ctx context.Context, now time.Time) {
 		s.underWay, s.last = true, now
 		req := &wire.SyncRequest{Channel: name, ValidFor: durationpb.New(syncHolds)}
 		for i := range items {
-			req.Active = append(req.Active, dispatch.Alert(&items[i]))
+			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings.Zone))
 		}
 		plugin := c.Plugin
 		e.running.Go(func() {

@@ -9,7 +9,6 @@ package alert
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,7 +68,8 @@ type Engine struct {
 
 	shards atomic.Pointer[map[string]*shard]
 	// served is the plugins by the channels that they serve.
-	served atomic.Pointer[map[string]string]
+	served  atomic.Pointer[map[string]string]
+	summary atomic.Pointer[Summary]
 	// arrivals is what has happened and was not taken yet.
 	arrivals arrivals
 	// calls are run by the goroutine that has everything below.
@@ -79,6 +79,7 @@ type Engine struct {
 	running sync.WaitGroup
 
 	policy   *policy.Policy
+	alerts   map[string]*policy.Alert
 	channels map[string]config.Notifier
 	dispatch *dispatch.Dispatcher
 	box      *outbox.Outbox
@@ -96,6 +97,8 @@ type Engine struct {
 	points   points
 	asking   map[string]*asking
 	beats    map[string]time.Time
+	// maintained are the maintenances that are open, by their names.
+	maintained map[string]bool
 
 	started              time.Time
 	saved, queued, count time.Time
@@ -110,7 +113,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, log: o.Logger, store: s, calls: make(chan func(time.Time)), stopped: make(chan struct{}), batch: new(store.Batch),
-		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, counts: map[string]*count{}, started: time.Now(),
+		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, maintained: map[string]bool{}, counts: map[string]*count{}, started: time.Now(),
 	}
 	e.arrivals.wake = make(chan struct{}, 1)
 	e.shards.Store(&map[string]*shard{})
@@ -120,7 +123,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.threads = kept.Threads
 	e.box = outbox.New(logOf{e}, kept.Notices, kept.Dead, kept.Channels)
-	e.dispatch = dispatch.New(dispatch.World{Heard: e.heard, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
+	e.dispatch = dispatch.New(dispatch.World{Look: e.look, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
 	e.points.load(kept.Points)
 	return e, nil
 }
@@ -236,6 +239,8 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	}
 	e.ask(ctx, now)
 	e.beat(now)
+	e.noteMaintenance(now)
+	e.summarize(now)
 	if now.Sub(e.queued) >= queueInterval {
 		e.queued = now
 		e.emitQueues(now)
@@ -286,20 +291,21 @@ func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
 	return nil
 }
 
-// heard is when the last sample of an instance came that had a verdict.
-func (e *Engine) heard(alert, key string) time.Time {
-	for _, s := range *e.shards.Load() {
-		if at, ok := s.heard(alert, key); ok {
-			return at
-		}
+// look is what an instance is now.
+func (e *Engine) look(alert, key string, now time.Time) (rule.Status, bool) {
+	if a := e.alerts[alert]; a != nil {
+		return e.shard(a).look(alert, key, now)
 	}
-	return time.Time{}
+	return rule.Status{}, false
 }
+
+// shard is that of an alert.
+func (e *Engine) shard(a *policy.Alert) *shard { return (*e.shards.Load())[a.From] }
 
 // unfed says why nothing is heard of an alert on silence, if that says nothing of what it watches: none of the plugins runs that emit
 // its points, or its query fails.
 func (e *Engine) unfed(alert string) string {
-	a := e.alert(alert)
+	a := e.alerts[alert]
 	if a == nil || !a.Rule.OnSilence() {
 		return ""
 	}
@@ -313,14 +319,6 @@ func (e *Engine) unfed(alert string) string {
 		return plugins[0] + " does not run"
 	}
 	return ""
-}
-
-func (e *Engine) alert(name string) *policy.Alert {
-	i := slices.IndexFunc(e.policy.Alerts, func(a *policy.Alert) bool { return a.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return e.policy.Alerts[i]
 }
 
 // noteBroken notes an alert that can not judge.

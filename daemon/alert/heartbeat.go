@@ -25,13 +25,13 @@ import (
 // That channel is the daemon's own and calls the server outside. So what the server does not hear of is anything on that way that has
 // stopped.
 const (
-	beatMeasurement = "vedette_heartbeat"
-	beatPrefix      = "heartbeat."
+	beatMeasurement = policy.HeartbeatPoints
+	beatPrefix      = policy.HeartbeatPrefix
 )
 
 func beatChannel(name string) string { return beatPrefix + name }
 
-// Heartbeat declares the point of a heartbeat.
+// heartbeat declares the point of a heartbeat.
 var heartbeat = wire.Measurement{
 	Name:   beatMeasurement,
 	Doc:    "The beginning of a heartbeat: an alert judges it, and the server outside is called at the end of its way.",

@@ -7,7 +7,6 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
 	"github.com/vedette-monitor/vedette/daemon/alert/incident"
-	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
@@ -16,8 +15,19 @@ import (
 // leaves a hole in the history.
 type points struct {
 	last uint64
-	// fresh are in the batch and not handed over, and under way those that are.
+	// fresh are in the batch or written, and not handed over.
 	fresh map[uint64][]byte
+	// moment is the latest time of those that have no time of their own.
+	moment time.Time
+}
+
+// at is a time that no other point has: what happens at once is not to overwrite each other.
+func (p *points) at(now time.Time) time.Time {
+	if now = now.Round(0); !now.After(p.moment) {
+		now = p.moment.Add(time.Nanosecond)
+	}
+	p.moment = now
+	return now
 }
 
 func (p *points) load(kept map[uint64][]byte) {
@@ -71,7 +81,7 @@ func (e *Engine) report(now time.Time) {
 		e.points.add(e, e.eventPoint(r))
 	}
 	for _, s := range e.dispatch.Ended() {
-		e.points.add(e, silencePoint("expire", "silence", s, "its incidents have resolved", now))
+		e.points.add(e, silencePoint("expire", "silence", s, "its incidents have resolved", e.points.at(now)))
 	}
 }
 
@@ -118,13 +128,13 @@ func silencePoint(action, kind string, s *incident.Silence, reason string, now t
 		String("id", s.ID).String("author", s.Author).String("reason", reason).String("match", s.Match).String("until", s.Until.UTC().Format(time.RFC3339)).Int("hits", int64(s.Hits))
 }
 
-func outcomePoint(n *incident.Notice, outcome string, now time.Time) *sdk.Point {
+func (e *Engine) outcomePoint(n *incident.Notice, outcome string, now time.Time) *sdk.Point {
 	incidents := ""
 	if len(n.Items) > 0 {
 		incidents = n.Items[0].Incident.ID
 	}
 	kind := strings.ToLower(strings.TrimPrefix(n.Kind.String(), "KIND_"))
-	return sdk.NewPoint("notify_outcome").At(now).Tag("notifier", n.Channel).Tag("kind", kind).Tag("outcome", outcome).
+	return sdk.NewPoint("notify_outcome").At(e.points.at(now)).Tag("notifier", n.Channel).Tag("kind", kind).Tag("outcome", outcome).
 		String("id", n.ID).String("incident", incidents).Int("attempts", int64(n.Attempts)).Float("delay_s", now.Sub(n.Created).Seconds()).Int("alerts", int64(len(n.Items)))
 }
 
@@ -161,52 +171,33 @@ func (e *Engine) emitQueues(now time.Time) {
 // emitCounts emits what was judged, and in which state the instances are.
 func (e *Engine) emitCounts(now time.Time) {
 	var all [][]byte
-	open, _ := e.dispatch.Incidents()
+	open := map[string][]*incident.Incident{}
+	known, _ := e.dispatch.Incidents()
+	for _, i := range known {
+		if i.State.Open() {
+			open[i.Alert] = append(open[i.Alert], i)
+		}
+	}
 	for _, a := range e.policy.Alerts {
 		if strings.HasPrefix(a.Name, beatPrefix) {
 			continue
 		}
-		s := (*e.shards.Load())[a.From]
-		statuses := s.instances(a.Name, now)
+		s := e.shard(a)
+		levels, instances := s.numbers(a.Name, now)
 		all = append(all, e.encode(e.evalPoint(a.Name, s, now)))
-		type state struct{ firing, pending, flapping, suppressed, acked, stale int }
-		of := map[string]*state{}
-		at := func(severity string) *state {
-			if of[severity] == nil {
-				of[severity] = new(state)
-			}
-			return of[severity]
-		}
-		at(a.Rule.Severity(0))
-		for _, st := range statuses {
-			one := at(a.Rule.Severity(max(0, st.Level)))
-			switch st.State {
-			case rule.Firing:
-				one.firing++
-				if st.Stale {
-					one.stale++
+		for level, c := range levels {
+			severity, suppressed, acked := a.Rule.Severity(level), 0, 0
+			for _, i := range open[a.Name] {
+				if i.Severity == severity && len(i.Suppressed) > 0 {
+					suppressed++
 				}
-			case rule.Pending:
-				one.pending++
-			}
-			if st.Flapping {
-				one.flapping++
-			}
-		}
-		for _, i := range open {
-			if i.Alert == a.Name && i.State.Open() {
-				if len(i.Suppressed) > 0 {
-					at(i.Severity).suppressed++
-				}
-				if i.Ack != nil {
-					at(i.Severity).acked++
+				if i.Severity == severity && i.Ack != nil {
+					acked++
 				}
 			}
-		}
-		for severity, one := range of {
 			all = append(all, e.encode(sdk.NewPoint("alert_active").At(now).Tag("alert", a.Name).Tag("severity", severity).
-				Int("firing", int64(one.firing)).Int("pending", int64(one.pending)).Int("flapping", int64(one.flapping)).
-				Int("suppressed", int64(one.suppressed)).Int("acked", int64(one.acked)).Int("stale", int64(one.stale)).Int("instances", int64(len(statuses)))))
+				Int("firing", int64(c.Firing)).Int("pending", int64(c.Pending)).Int("flapping", int64(c.Flapping)).
+				Int("suppressed", int64(suppressed)).Int("acked", int64(acked)).Int("stale", int64(c.Stale)).Int("instances", int64(instances))))
 		}
 	}
 	if len(all) > 0 {
@@ -253,10 +244,10 @@ func Measurements() []wire.Measurement {
 			},
 		},
 		{
-			Name: "alert_silence", Record: true, Doc: "What people did to keep alerts quiet: silences and acknowledgements.",
-			Tags: []wire.TagSchema{tag("action", "add, expire or ack"), tag("kind", "silence or ack")},
+			Name: "alert_silence", Record: true, Doc: "What keeps alerts quiet: silences, acknowledgements, and windows of maintenance.",
+			Tags: []wire.TagSchema{tag("action", "add, expire, ack, open or close"), tag("kind", "silence, ack or maintenance")},
 			Fields: []wire.FieldSchema{
-				text("id", "of the silence or the incident"), text("author", "who did it"), text("reason", "why"), text("match", "which labels it is about"),
+				text("id", "of the silence or the incident, or name of the maintenance"), text("author", "who did it"), text("reason", "why"), text("match", "which labels it is about"),
 				text("until", "when it ends, as RFC 3339"), number("hits", "incidents that it has kept quiet"),
 			},
 		},

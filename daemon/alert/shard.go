@@ -137,28 +137,25 @@ func (s *shard) save(atOnce int, put func(alert, key string, state []byte)) {
 	}
 }
 
-func (s *shard) heard(alert, key string) (time.Time, bool) {
+// look is what an instance is now.
+func (s *shard) look(alert, key string, now time.Time) (rule.Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.machines[alert]
-	if m == nil {
-		return time.Time{}, false
-	}
-	if m.Rule().OnSilence() {
-		// Silence is seen by the clock.
-		return time.Now(), true
-	}
-	return m.Heard(key), true
+	return s.machines[alert].Look(key, now)
 }
 
-// instances are those of an alert.
-func (s *shard) instances(alert string, now time.Time) []rule.Status {
+// instances are those of an alert in one of the states, or all of them.
+func (s *shard) instances(alert string, now time.Time, states ...rule.State) []rule.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m := s.machines[alert]; m != nil {
-		return m.Instances(now)
-	}
-	return nil
+	return s.machines[alert].Instances(now, states...)
+}
+
+// numbers are how many instances of an alert there are, by their levels.
+func (s *shard) numbers(alert string, now time.Time) ([]rule.Count, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machines[alert].Counts(now)
 }
 
 // stats are what an alert has counted, how long judging all points of the measurement took about, and whether it is full.

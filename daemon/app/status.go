@@ -41,6 +41,7 @@ func (a *App) Status() console.Status {
 	st.Queue = console.Queue{MaxBytes: a.cfg.Spool.MaxSize, Samples: laneStatus(waiting.Samples), Records: laneStatus(waiting.Records)}
 	st.Queue.Add(st.Queue.Samples)
 	st.Queue.Add(st.Queue.Records)
+	st.Alerts = console.Alerts(a.alerts.Summary())
 	return st
 }
 

@@ -48,7 +48,7 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
+	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newTest(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
 		newTarget(), newAudit(), newAlert(), newSilence(), newMaintenance(), newNotifier(), newVersion(version), newDocs())
 	return root
 }

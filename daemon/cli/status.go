@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,8 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 	for _, p := range st.Plugins {
 		printNotes(out, p)
 	}
-	fmt.Fprintf(out, "\nInfluxDB  %s, bucket %s: %s for %s\n", st.InfluxDB.URL, st.InfluxDB.Bucket, st.InfluxDB.State, age(st.InfluxDB.Since))
+	printAlertSummary(out, st.Alerts)
+	fmt.Fprintf(out, "InfluxDB  %s, bucket %s: %s for %s\n", st.InfluxDB.URL, st.InfluxDB.Bucket, st.InfluxDB.State, age(st.InfluxDB.Since))
 	if st.InfluxDB.Error != "" {
 		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
 	}
@@ -188,4 +190,28 @@ func size(n int64) string {
 		n /= 1024
 	}
 	return fmt.Sprintf("%d GiB", n)
+}
+
+// printAlertSummary prints what fires, and why somebody may not hear of it.
+func printAlertSummary(out io.Writer, a console.Alerts) {
+	text := "nothing fires"
+	if a.Firing > 0 {
+		text = fmt.Sprintf("%d fire", a.Firing)
+	}
+	if a.Suppressed > 0 {
+		text += fmt.Sprintf(", %d of them suppressed", a.Suppressed)
+	}
+	if a.Acked > 0 {
+		text += fmt.Sprintf(", %d acknowledged", a.Acked)
+	}
+	if a.Waiting > 0 {
+		text += fmt.Sprintf("; %d notices wait", a.Waiting)
+	}
+	fmt.Fprintf(out, "\nAlerts    %s (%d rules)\n", text, a.Rules)
+	if len(a.Failing) > 0 {
+		fmt.Fprintf(out, "          not delivering: %s; see `vedette alert outbox`\n", printable(strings.Join(a.Failing, ", ")))
+	}
+	if a.Problem != "" {
+		fmt.Fprintf(out, "          PROBLEM: %s\n", printable(a.Problem))
+	}
 }

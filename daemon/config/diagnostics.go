@@ -55,6 +55,11 @@ func newDiagnostics(all hcl.Diagnostics, files map[string]*hcl.File, sensitive [
 	return Diagnostics{kept, files, sensitive, unparsed}
 }
 
+// NewDiagnostics are those of files that are no configuration but have its language, such as tests of alerts.
+func NewDiagnostics(all hcl.Diagnostics, files map[string]*hcl.File) Diagnostics {
+	return newDiagnostics(all, files, nil, false)
+}
+
 // HasErrors reports whether the configuration can not be used.
 func (d Diagnostics) HasErrors() bool { return d.all.HasErrors() }
 

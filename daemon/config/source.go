@@ -14,6 +14,9 @@ import (
 // varsSuffix ends the names of files that hold values of variables. They are no configuration files.
 const varsSuffix = ".vars.hcl"
 
+// TestSuffix ends the names of files with tests of alerts. They are no configuration files either.
+const TestSuffix = ".test.hcl"
+
 // source is the text of a configuration.
 type source struct {
 	parser *hclparse.Parser
@@ -34,7 +37,7 @@ func read(path string) *source {
 		names = nil
 		all, _ := filepath.Glob(filepath.Join(path, "*.hcl"))
 		for _, name := range all {
-			if !strings.HasSuffix(name, varsSuffix) && filepath.Base(name) != LockFile {
+			if !strings.HasSuffix(name, varsSuffix) && !strings.HasSuffix(name, TestSuffix) && filepath.Base(name) != LockFile {
 				names = append(names, name)
 			}
 		}
@@ -42,7 +45,7 @@ func read(path string) *source {
 			s.diags = hcl.Diagnostics{{
 				Severity: hcl.DiagError,
 				Summary:  "No configuration files",
-				Detail:   "The directory " + path + " has no file whose name ends in .hcl, other than " + varsSuffix + ".",
+				Detail:   "The directory " + path + " has no file whose name ends in .hcl, other than " + varsSuffix + " and " + TestSuffix + ".",
 			}}
 			return s
 		}

@@ -19,6 +19,20 @@ type Status struct {
 	Plugins  []Plugin `json:"plugins"`
 	Queue    Queue    `json:"queue"`
 	InfluxDB InfluxDB `json:"influxdb"`
+	Alerts   Alerts   `json:"alerts"`
+}
+
+// Alerts are how many incidents there are and what becomes of their notices.
+type Alerts struct {
+	Rules      int `json:"rules"`
+	Firing     int `json:"firing"`
+	Suppressed int `json:"suppressed"`
+	Acked      int `json:"acked"`
+	// Waiting notices are on their way, and Failing are the channels that take none.
+	Waiting int      `json:"waiting"`
+	Failing []string `json:"failing,omitempty"`
+	// Problem says why nothing is told, if nothing is.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Plugin is the state of a plugin.

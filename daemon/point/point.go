@@ -52,6 +52,25 @@ type Field struct {
 	wide bool
 }
 
+// FieldOf makes a field of a float64, an int64, a bool or a string. Of anything else it makes one without a value.
+func FieldOf(key string, value any) Field {
+	f := Field{Key: []byte(key)}
+	switch v := value.(type) {
+	case float64:
+		f.Kind, f.bits = Float, math.Float64bits(v)
+	case int64:
+		f.Kind, f.bits = Int, uint64(v)
+	case bool:
+		f.Kind = Bool
+		if v {
+			f.bits = 1
+		}
+	case string:
+		f.Kind, f.text = String, []byte(v)
+	}
+	return f
+}
+
 // Float is the value of a field of kind Float.
 func (f *Field) Float() float64 { return math.Float64frombits(f.bits) }
 

@@ -221,7 +221,7 @@ func (a *alertmanager) post(ctx context.Context, u *url.URL, list []posted) sdk.
 	bytes := 0
 	for chunk := range slices.Chunk(list, postedAtOnce) {
 		body := encode(chunk)
-		whole = a.gateway.send(ctx, p, nil, body, "sync")
+		whole = a.gateway.send(ctx, p, nil, body, "sync", nil)
 		if bytes += len(body); whole.Outcome != sdk.Delivered {
 			break
 		}
@@ -250,7 +250,7 @@ func (a *alertmanager) Check(ctx context.Context) sdk.Delivery {
 		if err != nil {
 			return sdk.Delivery{Outcome: sdk.PermanentConfig, Message: err.Error()}
 		}
-		return get.send(ctx, p, nil, nil, "check")
+		return get.send(ctx, p, nil, nil, "check", nil)
 	}) {
 		if worst.Recipient == "" || worse(d.Outcome, worst.Outcome) {
 			worst = d

@@ -41,7 +41,7 @@ func (c *channel) Check(ctx context.Context) sdk.Delivery { return tidy(c.transp
 func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	var report sdk.Report
+	report := sdk.Report{Thread: n.ThreadState}
 	begun := time.Now()
 	done := func(d sdk.Delivery) {
 		d = tidy(d)
@@ -62,6 +62,9 @@ func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
 		}
 	}
 	if len(to) > 0 {
+		// Who comes last may find the attempt's time used up by those before: so each attempt begins with another.
+		first := max(0, int(n.Attempt)-1) % len(to)
+		to = append(slices.Clone(to[first:]), to[:first]...)
 		report.Thread = c.deliver(ctx, notice.New(n), to, done)
 	}
 	return report
@@ -125,7 +128,7 @@ func (l *attempts) add(a attempt) {
 		String("id", known(a.id)).String("kind", a.kind).Int("attempt", int64(a.number)).
 		Float("latency_ms", float64(a.took.Microseconds())/1000).Int("bytes", int64(a.Bytes))
 	for _, f := range [][2]string{
-		{"incident", known(a.incident)}, {"recipient_hash", hashOf(a.Recipient)}, {"provider_id", a.ProviderID}, {"error", errorOf(a.Delivery)},
+		{"incident", known(a.incident)}, {"recipient_hash", hashOf(a.Recipient)}, {"provider_id", a.ProviderID}, {"error", l.errorOf(a.Delivery)},
 	} {
 		if f[1] != "" {
 			p.String(f[0], f[1])
@@ -144,11 +147,15 @@ func outcomeName(o sdk.Outcome) string {
 	return strings.ToLower(strings.TrimPrefix(o.String(), "OUTCOME_"))
 }
 
-func errorOf(d sdk.Delivery) string {
+// errorOf is why it was not delivered. Points do not name recipients, so neither does this.
+func (l *attempts) errorOf(d sdk.Delivery) string {
 	if d.Outcome == sdk.Delivered {
 		return ""
 	}
-	return d.Message
+	if len(d.Recipient) < 4 || d.Recipient == l.name {
+		return d.Message
+	}
+	return strings.ReplaceAll(d.Message, d.Recipient, "…")
 }
 
 // hashOf tells recipients apart without naming them.

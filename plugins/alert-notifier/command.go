@@ -80,15 +80,19 @@ func parse(name string, call sdk.Call) (*options, *request, sdk.Channel, error) 
 	if err != nil {
 		return nil, nil, nil, wrongUse(err)
 	}
-	raw := call.Config
-	if len(raw) == 0 {
-		if raw, err = io.ReadAll(io.LimitReader(call.Stdin, maxRequest)); err != nil {
+	// What is passed as the configuration may be that of the plugin's block, which says nothing of channels. An error of the
+	// decoder would repeat what may be a secret.
+	r := &request{}
+	if json.Unmarshal(call.Config, r) != nil || r.Type == "" {
+		raw, err := io.ReadAll(io.LimitReader(call.Stdin, maxRequest))
+		if err != nil {
 			return nil, nil, nil, fmt.Errorf("reading the channel: %w", err)
 		}
+		if json.Unmarshal(raw, r) != nil {
+			r.Type = ""
+		}
 	}
-	r := &request{}
-	// An error of the decoder would repeat what may be a secret.
-	if json.Unmarshal(raw, r) != nil || r.Type == "" {
+	if r.Type == "" {
 		return nil, nil, nil, wrongUse(errors.New(`what was passed is no channel, such as {"name": "email.ops", "type": "email", "config": {…}}`))
 	}
 	r.Name = cmp.Or(r.Name, r.Type)

@@ -28,10 +28,10 @@ type dingtalkConfig struct {
 	webConfig
 }
 
-// dingtalkCodes: 310000 is a keyword, a signature or an address that is not allowed; 130101 and 130102 are too many
+// dingtalkCodes: 310000 is a keyword, a signature or an address that is not allowed; 130101, 130102 and 90030 are too many
 // messages; 460101 is one too long; 300001, 300005 and 400101 to 400106 are a token that is wrong or a robot that was stopped.
 var dingtalkCodes = meanings{
-	310000: sdk.PermanentConfig, 130101: sdk.Temporary, 130102: sdk.Temporary, 460101: sdk.PermanentRecipient,
+	310000: sdk.PermanentConfig, 130101: sdk.Temporary, 130102: sdk.Temporary, 90030: sdk.Temporary, 460101: sdk.PermanentRecipient,
 	300001: sdk.PermanentConfig, 300005: sdk.PermanentConfig, 400013: sdk.PermanentRecipient, 400101: sdk.PermanentConfig,
 	400102: sdk.PermanentConfig, 400105: sdk.PermanentConfig, 400106: sdk.PermanentConfig, 40035: sdk.PermanentConfig, -1: sdk.Temporary,
 }
@@ -82,7 +82,7 @@ func newDingtalk(c dingtalkConfig, env sdk.Env) (*channel, error) {
 	}
 	r.judge = func(body []byte) sdk.Delivery {
 		d := errcode(body, []string{"errcode"}, []string{"errmsg"}, dingtalkCodes)
-		if d.Code == "errcode 130101" || d.Code == "errcode 130102" {
+		if d.Code == "errcode 130101" || d.Code == "errcode 130102" || d.Code == "errcode 90030" {
 			d.RetryAfter = time.Minute
 		}
 		return d

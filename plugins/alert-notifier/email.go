@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/mail"
 	"net/textproto"
@@ -167,11 +169,12 @@ func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done
 		if failed != nil {
 			d, c = *failed, nil
 		} else {
-			var m *gomail.Msg
-			var size int
-			var alive bool
-			m, size, short = e.fitting(n, id, root, e.to[address], c.room())
-			if d, alive = c.send(m, size); !alive {
+			var message []byte
+			var err error
+			alive := true
+			if message, short, err = e.fitting(n, id, root, e.to[address], c.room()); err != nil {
+				d = sdk.Delivery{Outcome: sdk.PermanentConfig, Code: "message", Message: err.Error()}
+			} else if d, alive = c.send(e.from.Address, address, message); !alive {
 				c.close()
 				c = nil
 			}
@@ -186,14 +189,15 @@ func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done
 }
 
 // fitting is the message, as short as the server wants it.
-func (e *email) fitting(n *notice.Notice, id, root string, to *mail.Address, room int) (m *gomail.Msg, size int, short bool) {
+func (e *email) fitting(n *notice.Notice, id, root string, to *mail.Address, room int) (message []byte, short bool, err error) {
 	for limit := maxMail; ; limit /= 2 {
 		blocks, cut := n.Fit(limit, func(b []notice.Block) int { return len(markup.Plain(b)) })
-		m = e.message(n, id, root, to, markup.Plain(blocks), markup.HTML(n.Subject(), blocks, n.IsGood()))
-		var c counter
-		_, _ = m.WriteTo(&c) // which takes everything
-		if room <= 0 || c.n <= room || limit < minMail {
-			return m, c.n, cut
+		var text bytes.Buffer
+		if _, err := e.message(n, id, root, to, markup.Plain(blocks), markup.HTML(n.Subject(), blocks, n.IsGood())).WriteTo(&text); err != nil {
+			return nil, cut, err
+		}
+		if room <= 0 || text.Len() <= room || limit < minMail {
+			return text.Bytes(), cut, nil
 		}
 	}
 }
@@ -210,10 +214,11 @@ func (e *email) messageID(id string) string {
 
 func (e *email) message(n *notice.Notice, id, root string, to *mail.Address, text, page string) *gomail.Msg {
 	m := gomail.NewMsg(gomail.WithCharset(gomail.CharsetUTF8), gomail.WithEncoding(gomail.EncodingB64), gomail.WithNoDefaultUserAgent())
-	m.FromMailAddress(e.from)
-	m.ToMailAddress(to)
+	// The library would write names in quoted-printable, which takes twice the room that base64 does for Chinese.
+	m.SetGenHeaderPreformatted("From", named(e.from))
+	m.SetGenHeaderPreformatted("To", named(to))
 	if e.replyTo != nil {
-		m.ReplyToMailAddress(e.replyTo)
+		m.SetGenHeaderPreformatted("Reply-To", named(e.replyTo))
 	}
 	m.Subject(n.Subject())
 	m.SetDate()
@@ -241,6 +246,17 @@ func (e *email) message(n *notice.Notice, id, root string, to *mail.Address, tex
 	return m
 }
 
+// named is an address with its name, as a header has it. Each word of a long name has a line.
+func named(a *mail.Address) string {
+	for i := range len(a.Name) {
+		if a.Name[i] >= 0x80 {
+			words := mime.BEncoding.Encode("UTF-8", a.Name)
+			return strings.ReplaceAll(words, " ", "\r\n ") + "\r\n <" + a.Address + ">"
+		}
+	}
+	return a.String()
+}
+
 // validID reports whether what came back from the daemon can be the name of a message.
 func validID(id string) bool {
 	name, domain, ok := strings.Cut(id, "@")
@@ -249,7 +265,6 @@ func validID(id string) bool {
 
 // conversation is a connection on which a server has let us in.
 type conversation struct {
-	client *gomail.Client
 	smtp   *smtp.Client
 	conn   *guarded
 	stop   func() bool
@@ -335,7 +350,6 @@ func (e *email) connect(ctx context.Context) (*conversation, *sdk.Delivery) {
 	if err != nil {
 		return nil, &sdk.Delivery{Outcome: sdk.PermanentConfig, Message: c.hidden.in(err.Error())}
 	}
-	c.client = client
 	c.smtp, err = client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		c.stop()
@@ -386,16 +400,58 @@ func (c *conversation) close() {
 	_ = c.conn.Close()
 }
 
-// send sends a message. alive says that the connection can take another.
-func (c *conversation) send(m *gomail.Msg, size int) (d sdk.Delivery, alive bool) {
-	err := c.client.SendWithSMTPClient(c.smtp, m)
-	if m.IsDelivered() {
-		// What goes wrong afterwards does not undo it.
-		return sdk.Delivery{Outcome: sdk.Delivered, Code: "250", ProviderID: c.hidden.in(m.ServerResponse()), Bytes: size}, err == nil
+// step is a part of the dialogue about a message.
+type step string
+
+const (
+	stepSender    step = "MAIL"
+	stepRecipient step = "RCPT"
+	stepData      step = "DATA"
+	stepContent   step = "the message"
+	stepEnd       step = "the end of the message"
+)
+
+// send sends a message to one recipient. alive says that the connection can take another.
+func (c *conversation) send(from, to string, message []byte) (d sdk.Delivery, alive bool) {
+	at, id, err := c.dialogue(from, to, message)
+	if err == nil {
+		d = sdk.Delivery{Outcome: sdk.Delivered, Code: "250", ProviderID: id}
+	} else {
+		d = sendFault(at, err)
 	}
-	d, alive = sendFault(err)
-	d.Message, d.Bytes = c.hidden.in(d.Message), size
-	return d, alive
+	d.Message, d.ProviderID, d.Bytes = c.hidden.in(d.Message), c.hidden.in(d.ProviderID), len(message)
+	var said *textproto.Error
+	switch {
+	case err == nil:
+		return d, true
+	case !errors.As(err, &said) || said.Code == 421: // which is a server's goodbye
+		return d, false
+	}
+	return d, at == stepEnd || c.smtp.Reset() == nil
+}
+
+// dialogue gives a message to the server, and says how far it came.
+func (c *conversation) dialogue(from, to string, message []byte) (at step, id string, err error) {
+	if err := c.smtp.Mail("<" + from + ">"); err != nil {
+		return stepSender, "", err
+	}
+	if err := c.smtp.Rcpt("<" + to + ">"); err != nil {
+		return stepRecipient, "", err
+	}
+	w, err := c.smtp.Data()
+	if err != nil {
+		return stepData, "", err
+	}
+	if _, err := w.Write(message); err != nil {
+		return stepContent, "", err
+	}
+	if err := w.Close(); err != nil {
+		return stepEnd, "", err
+	}
+	if closed, ok := w.(*smtp.DataCloser); ok {
+		id = closed.ServerResponse()
+	}
+	return stepEnd, id, nil
 }
 
 // room is the longest message that the server takes; 0 if it does not say.
@@ -408,20 +464,15 @@ func (c *conversation) room() int {
 	return 0
 }
 
-type counter struct{ n int }
-
-// Write implements io.Writer.
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += len(p)
-	return len(p), nil
-}
-
 // enhanced is an enhanced status code at the beginning of what a server says. Many give one without having said that they
 // would.
 var enhanced = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
-// saidAfterCode is what a server has said, within the words of the library.
-var saidAfterCode = regexp.MustCompile(`\b[45]\d\d "?([45]\.\d{1,3}\.\d{1,3})\b`)
+// codeOf is what a server says as a number, and its enhanced status code if it gives one.
+func codeOf(said *textproto.Error) (code, detail string) {
+	detail = enhanced.FindString(said.Msg)
+	return strings.TrimSpace(strconv.Itoa(said.Code) + " " + detail), detail
+}
 
 // connectFault says what it means that no server let us in.
 func connectFault(err error) sdk.Delivery {
@@ -430,8 +481,8 @@ func connectFault(err error) sdk.Delivery {
 	var op net.Error
 	switch {
 	case errors.As(err, &said):
-		d := sdk.Delivery{Outcome: sdk.PermanentConfig, Code: strings.TrimSpace(strconv.Itoa(said.Code) + " " + enhanced.FindString(said.Msg)), Message: err.Error()}
-		if said.Code/100 == 4 {
+		d := sdk.Delivery{Outcome: sdk.PermanentConfig, Message: said.Msg}
+		if d.Code, _ = codeOf(said); said.Code/100 == 4 {
 			d.Outcome = sdk.Temporary
 		}
 		return d
@@ -447,33 +498,24 @@ func connectFault(err error) sdk.Delivery {
 }
 
 // sendFault says what it means that a message was not taken.
-func sendFault(err error) (d sdk.Delivery, alive bool) {
-	var failed *gomail.SendError
-	if !errors.As(err, &failed) {
-		return sdk.Delivery{Outcome: sdk.Temporary, Code: "network", Message: fmt.Sprint(err)}, false
+func sendFault(at step, err error) sdk.Delivery {
+	var said *textproto.Error
+	if !errors.As(err, &said) {
+		d := fault(err, at == stepEnd)
+		d.Message = "at " + string(at) + ": " + d.Message
+		return d
 	}
-	text, _, _ := strings.Cut(failed.Error(), ", affected ")
-	code := failed.ErrorCode()
-	d = sdk.Delivery{Code: strconv.Itoa(code), Message: text}
-	detail := ""
-	if m := saidAfterCode.FindStringSubmatch(text); m != nil {
-		detail = m[1]
-		d.Code += " " + detail
-	}
+	d := sdk.Delivery{Message: "to " + string(at) + ": " + said.Msg}
+	var detail string
+	d.Code, detail = codeOf(said)
 	switch {
-	case code == 0 && (failed.Reason == gomail.ErrSMTPDataClose):
-		d.Outcome, d.Code = sdk.Unknown, "network"
-		d.Message = "the server did not say whether it has taken the message: " + text
-	case code == 0:
-		d.Outcome, d.Code = sdk.Temporary, "network"
-	case code/100 == 4, detail == "5.2.2", code == 552 && failed.Reason == gomail.ErrSMTPRcptTo:
+	case said.Code/100 == 4, detail == "5.2.2", said.Code == 552 && at == stepRecipient:
 		// A mailbox that is full may be emptied; RFC 5321 has 552 after RCPT taken for 452.
 		d.Outcome = sdk.Temporary
-	case code == 530 || code == 535 || code == 538 || failed.Reason == gomail.ErrSMTPMailFrom:
+	case said.Code == 530 || said.Code == 535 || said.Code == 538 || at == stepSender:
 		d.Outcome = sdk.PermanentConfig
 	default:
 		d.Outcome = sdk.PermanentRecipient
 	}
-	// 421 is a server's goodbye.
-	return d, code != 0 && code != 421
+	return d
 }

@@ -177,14 +177,17 @@ func blocksOf(n *notice.Notice) []notice.Block {
 	return all
 }
 
-// capped keeps the beginning of what is written to it, and takes the rest.
-type capped struct{ bytes.Buffer }
+// capped keeps the beginning of what is written to it, and takes the rest. It embeds no buffer, whose other methods would
+// take everything.
+type capped struct{ kept []byte }
 
 // Write implements io.Writer.
 func (c *capped) Write(p []byte) (int, error) {
-	c.Buffer.Write(p[:min(len(p), maxOutput-c.Len())])
+	c.kept = append(c.kept, p[:min(len(p), maxOutput-len(c.kept))]...)
 	return len(p), nil
 }
+
+func (c *capped) String() string { return string(c.kept) }
 
 // credential is a user that a program runs as.
 type credential struct {

@@ -17,7 +17,7 @@ type smsConfig struct {
 	To      []string `hcl:"to" min:"1" doc:"Numbers that are told."`
 	URL     string   `hcl:"url,optional" sensitive:"true" doc:"Address of the gateway. Placeholders may stand in its path and in its query."`
 	URLFile sdk.Path `hcl:"url_file,optional" doc:"A file that holds the address instead, with its placeholders."`
-	Body    string   `hcl:"body,optional" doc:"The body, with placeholders in its texts, such as {\"to\": \"{{.To}}\", \"text\": \"{{.Text}}\"}, which is the default of JSON."`
+	Body    string   `hcl:"body,optional" sensitive:"true" doc:"The body, with placeholders in its texts, such as {\"to\": \"{{.To}}\", \"text\": \"{{.Text}}\"}, which is the default of JSON."`
 	Length  int      `hcl:"max_length" default:"300" min:"20" max:"2000" doc:"How many characters a text has at the most. 70 make one message, 67 each of several."`
 	gatewayConfig
 }
@@ -115,5 +115,5 @@ func (s *sms) one(ctx context.Context, n *notice.Notice, text, to string) sdk.De
 			return sdk.Delivery{Outcome: sdk.PermanentConfig, Code: "template", Message: err.Error()}
 		}
 	}
-	return s.send(ctx, p, f, body, headerID(n.ID)+"-"+hashOf(to))
+	return s.send(ctx, p, f, body, headerID(n.ID)+"-"+hashOf(to), s.form.secrets())
 }

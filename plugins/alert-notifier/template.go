@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -94,23 +93,26 @@ func (l leaf) expand(f *fields) (string, error) {
 	if err := l.t.Execute(&b, f); err != nil {
 		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
-	return strings.ReplaceAll(b.String(), "<no value>", ""), nil
+	return string(b.text), nil
 }
 
-// bounded is a buffer that takes so much and no more.
-type bounded struct{ bytes.Buffer }
+// bounded takes so much and no more.
+type bounded struct{ text []byte }
 
 // Write implements io.Writer.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxExpanded {
+	if len(b.text)+len(p) > maxExpanded {
 		return 0, errors.New("it makes too long a text")
 	}
-	return b.Buffer.Write(p)
+	b.text = append(b.text, p...)
+	return len(p), nil
 }
 
 // form is a body with placeholders. Its structure is parsed when it is configured and values are filled in afterwards, so
 // that no value can change it.
 type form struct {
+	// fixed are its texts without placeholders: one of them may be the key of an account.
+	fixed  hidden
 	json   any       // with leaves in it
 	pairs  [][2]leaf // of a form, in its order
 	text   *leaf
@@ -136,10 +138,16 @@ func parseForm(contentType, body string) (*form, error) {
 			return nil, fmt.Errorf("it is no JSON, in whose texts placeholders may stand: %w", err)
 		}
 		tree, err := leaves(v)
-		return &form{json: tree}, err
+		f := &form{json: tree}
+		f.keep(tree)
+		return f, err
 	case strings.Contains(contentType, "x-www-form-urlencoded"):
 		pairs, err := parsePairs(body)
-		return &form{pairs: pairs}, err
+		f := &form{pairs: pairs}
+		for _, p := range pairs {
+			f.keep(p[1])
+		}
+		return f, err
 	}
 	f := &form{escape: func(s string) string { return s }}
 	if strings.Contains(contentType, "xml") || strings.Contains(contentType, "html") {
@@ -152,6 +160,33 @@ func parseForm(contentType, body string) (*form, error) {
 	l, err := parseLeaf(body)
 	f.text = &l
 	return f, err
+}
+
+// secrets are what of the form must not be shown; a body of our own has none.
+func (f *form) secrets() hidden {
+	if f == nil {
+		return nil
+	}
+	return f.fixed
+}
+
+// keep remembers the fixed texts of a value that are long enough for a key.
+func (f *form) keep(v any) {
+	const shortest = 8
+	switch v := v.(type) {
+	case leaf:
+		if v.t == nil && len(v.literal) >= shortest {
+			f.fixed = append(f.fixed, v.literal)
+		}
+	case []any:
+		for _, e := range v {
+			f.keep(e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			f.keep(e)
+		}
+	}
 }
 
 // leaves replaces each text of a JSON value by its leaf.

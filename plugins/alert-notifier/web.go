@@ -308,9 +308,11 @@ func headersOf(configured map[string]string) (http.Header, error) {
 func (w *web) reach(ctx context.Context, target string, secrets hidden) sdk.Delivery {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	a, failed := w.do(ctx, call{method: http.MethodHead, url: target, secrets: secrets, accepts: func(int) bool { return true }})
+	// A redirect is an answer: many show people who come to their front door to their pages.
+	front := &web{&http.Client{Transport: w.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	a, failed := front.do(ctx, call{method: http.MethodHead, url: target, secrets: secrets, accepts: func(int) bool { return true }})
 	if failed != nil {
-		if failed.Outcome == sdk.Unknown || failed.Code == "redirect" {
+		if failed.Outcome == sdk.Unknown {
 			failed.Outcome = sdk.Temporary
 		}
 		return *failed

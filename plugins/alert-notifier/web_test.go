@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk"
+	"github.com/vedette-monitor/vedette/sdk/sdktest"
 )
 
 func TestAProvidersYesIsTheOnlyYes(t *testing.T) {
@@ -381,6 +382,46 @@ func TestACheckSendsNothingToAnybody(t *testing.T) {
 			t.Errorf("%s: the check of a server that is silent is %+v", name, d)
 		}
 		cancel()
+	}
+}
+
+func TestAFrontDoorThatLeadsElsewhereIsAnAnswerToACheck(t *testing.T) {
+	for _, name := range []string{"dingtalk", "slack", "webhook", "pagerduty", "sms"} {
+		p := provide(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://www.example.com/", http.StatusFound)
+		})
+		if d := open(t, name, robots[name].config(p.URL)).Check(within(t, patience)); d.Outcome != sdk.Delivered {
+			t.Errorf("%s: the check is %+v", name, d)
+		}
+	}
+}
+
+func TestEachAttemptBeginsWithAnotherRecipient(t *testing.T) {
+	p := provide(t, says(200, `{"code":"OK"}`))
+	config := robots["sms"].config(p.URL)
+	config["to"] = []string{"13800000001", "13800000002", "13800000003"}
+	c := open(t, "sms", config)
+	for attempt, want := range map[uint32]string{0: "1 2 3", 1: "1 2 3", 2: "2 3 1", 3: "3 1 2", 4: "1 2 3"} {
+		n := firing()
+		n.Attempt = attempt
+		var got []string
+		for _, d := range c.Notify(within(t, patience), n).Deliveries {
+			got = append(got, strings.TrimPrefix(d.Recipient, "1380000000"))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("attempt %d is in the order %q, want %q", attempt, got, want)
+		}
+	}
+}
+
+func TestAPointNamesNoRecipient(t *testing.T) {
+	s := (&mailServer{answers: map[string]func(string) string{"RCPT": always("550 5.1.1 <ops@example.com>: no such user")}}).start(t)
+	c := open(t, "email", mailTo(s.address))
+	if d := c.one(t, firing()); !strings.Contains(d.Message, "ops@example.com") {
+		t.Errorf("it is %+v", d)
+	}
+	if line := sdktest.Line(c.points.Points()[0]); strings.Contains(line, "ops@") || !strings.Contains(line, "<…>: no such user") {
+		t.Errorf("the point is %s", line)
 	}
 }
 

@@ -70,8 +70,8 @@ func newGateway(c gatewayConfig) (*gateway, error) {
 	return g, err
 }
 
-// send makes the request for a notice. id is what tells a repeat from a new one.
-func (g *gateway) send(ctx context.Context, p *place, f *fields, body []byte, id string) sdk.Delivery {
+// send makes the request for a notice. id is what tells a repeat from a new one; further are secrets that may come back.
+func (g *gateway) send(ctx context.Context, p *place, f *fields, body []byte, id string, further hidden) sdk.Delivery {
 	config := func(err error) sdk.Delivery {
 		return sdk.Delivery{Outcome: sdk.PermanentConfig, Code: "config", Message: err.Error()}
 	}
@@ -79,7 +79,7 @@ func (g *gateway) send(ctx context.Context, p *place, f *fields, body []byte, id
 	if err != nil {
 		return config(err)
 	}
-	secrets := secretsOf(u)
+	secrets := append(secretsOf(u), further...)
 	header := g.header.Clone()
 	if g.method != http.MethodGet {
 		header.Set("Content-Type", g.contentType)
@@ -167,7 +167,7 @@ func isToken(text string) bool {
 type webhookConfig struct {
 	URL      string   `hcl:"url,optional" sensitive:"true" doc:"Address that requests go to. Placeholders may stand in its path and in its query."`
 	URLFile  sdk.Path `hcl:"url_file,optional" doc:"A file that holds the address instead; without placeholders."`
-	Body     string   `hcl:"body,optional" doc:"The body, with placeholders in its texts; by default the whole notice as JSON."`
+	Body     string   `hcl:"body,optional" sensitive:"true" doc:"The body, with placeholders in its texts; by default the whole notice as JSON."`
 	MaxBytes sdk.Size `hcl:"max_bytes" default:"1MiB" min:"1KiB" doc:"The longest body. Of a longer one alerts are left out from the end."`
 	gatewayConfig
 }
@@ -257,7 +257,7 @@ func (w *webhook) post(ctx context.Context, n *notice.Notice) sdk.Delivery {
 			}
 		}
 	}
-	d := w.send(ctx, p, f, body, headerID(n.ID))
+	d := w.send(ctx, p, f, body, headerID(n.ID), w.form.secrets())
 	d.Truncated = short
 	return d
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/label"
 	"github.com/vedette-monitor/vedette/daemon/alert/outbox"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
+	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 )
 
 // Channel is what the dispatcher has to know of a channel.
@@ -31,8 +32,8 @@ type Channel struct {
 
 // World is what the dispatcher asks of the engine.
 type World struct {
-	// Heard is when the last sample of an alert's instance came that had a verdict.
-	Heard func(alert, key string) time.Time
+	// Look is what an instance of an alert is now.
+	Look func(alert, key string, now time.Time) (rule.Status, bool)
 	// Unfed says why nothing is heard of an alert on silence, if that says nothing of what it watches.
 	Unfed func(alert string) string
 }

@@ -119,6 +119,24 @@ func TestFlappingIsToldOnceAndItsEndOnce(t *testing.T) {
 	}
 }
 
+func TestTheEndThatMakesAnIncidentFlapIsNotTold(t *testing.T) {
+	d := newDesk(t, simple(t))
+	d.fire("site_down", "shop")
+	d.until("12:01", "shop")
+	flapping := func(t *rule.Transition) { t.Flapping = true }
+	d.change("site_down", "shop", rule.Firing, rule.OK, rule.Good, flapping)
+	d.change("site_down", "shop", rule.OK, rule.OK, rule.FlapBegins, flapping)
+	d.until("12:30", "shop")
+	d.change("site_down", "shop", rule.OK, rule.OK, rule.FlapEnds, nil)
+	d.until("12:31")
+	d.want(`
+		12:00 mail firing site_down
+		12:01 mail flapping site_down
+		12:15 sms flapping site_down
+		12:30 mail flapping ended site_down
+		12:30 sms flapping ended site_down`)
+}
+
 func TestAnEventIsToldOnceAndNotAtAllUnderASilence(t *testing.T) {
 	d := newDesk(t, simple(t))
 	happen := func() { d.change("site_down", "shop", rule.OK, rule.OK, rule.Happened, nil) }

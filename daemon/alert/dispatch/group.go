@@ -132,7 +132,6 @@ type group struct {
 	thread string
 	// first is when something became due, and told when the group was told last.
 	first, told time.Time
-	members     int
 }
 
 func (d *Dispatcher) group(key string) *group {

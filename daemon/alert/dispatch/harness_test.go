@@ -101,7 +101,10 @@ func (d *desk) restart(c *store.Contents) {
 	d.box = outbox.New(log, c.Notices, c.Dead, c.Channels)
 	d.box.Configure(outbox.Options{FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}, []outbox.Channel{{Name: "mail", Fallback: "pager"}, {Name: "sms"}, {Name: "pager"}, {Name: "am"}})
 	world := World{
-		Heard: func(_, key string) time.Time { return d.heard[key] },
+		Look: func(_, key string, _ time.Time) (rule.Status, bool) {
+			heard, known := d.heard[key]
+			return rule.Status{Heard: heard, Stale: d.now.Sub(heard) > 3*time.Minute}, known
+		},
 		Unfed: func(string) string { return d.unfed },
 	}
 	d.Dispatcher = New(world, log, d.box, c.Incidents, c.Silences)

@@ -62,7 +62,8 @@ func (d *Dispatcher) Observe(t *rule.Transition, now time.Time) {
 		delete(d.pending, at)
 	}
 	switch {
-	case open != nil && open.State == incident.Flapping && t.Reason != rule.Forgotten:
+	case open != nil && (open.State == incident.Flapping || t.Flapping) && t.Reason != rule.Forgotten:
+		// One that only begins to flap is made so by FlapBegins, which follows.
 		open.Note(now, "flaps: "+t.To.String())
 		d.tell(open, a, t, now)
 	case t.To == rule.Firing && open == nil:

@@ -71,7 +71,7 @@ func (d *Dispatcher) collect(i *incident.Incident, now time.Time, give func(path
 				if !ok {
 					continue
 				}
-				item := incident.Item{Incident: i.Snapshot(), Kind: kind}
+				item := incident.Item{Incident: d.snapshot(i, now), Kind: kind}
 				if i.Told[c] == nil && !since.IsZero() {
 					item.Ended = by
 				}
@@ -134,12 +134,36 @@ func (d *Dispatcher) again(p *path, t *incident.Told, now time.Time) bool {
 	return now.Sub(t.At) >= every[min(max(t.Times-1, 0), len(every)-1)]
 }
 
-// seenSince reports whether the incident was seen to be bad since a moment.
+// seenSince reports whether the incident was seen to be bad since a moment. Silence is seen by the clock.
 func (d *Dispatcher) seenSince(i *incident.Incident, moment time.Time, now time.Time) bool {
 	if moment.IsZero() || i.State == incident.Event || now.Sub(moment) >= freshAfter {
 		return true
 	}
-	return d.world.Heard(i.Alert, i.Key).After(moment)
+	if a := d.alerts[i.Alert]; a != nil && a.Rule.OnSilence() {
+		return true
+	}
+	st, known := d.world.Look(i.Alert, i.Key, now)
+	return known && st.Heard.After(moment)
+}
+
+// snapshot is the incident as it is told now: with its newest samples, where it still fires.
+func (d *Dispatcher) snapshot(i *incident.Incident, now time.Time) incident.Incident {
+	s := i.Snapshot()
+	if i.Test || !i.State.Open() {
+		return s
+	}
+	st, known := d.world.Look(i.Alert, i.Key, now)
+	if !known {
+		return s
+	}
+	s.LastSample, s.Stale = st.Heard.UTC(), st.Stale
+	if len(st.Recent) > 0 {
+		s.Recent = st.Recent
+		if newest := st.Recent[len(st.Recent)-1]; s.Value != nil {
+			s.Value = &newest
+		}
+	}
+	return s
 }
 
 // collectEnd finds the channels that have to be told of the end: those that know of the beginning.
@@ -349,7 +373,7 @@ func (d *Dispatcher) Active(channel string, now time.Time, validFor time.Duratio
 	}
 	for _, i := range d.sorted() {
 		if i.State.Open() && gives(i) {
-			items = append(items, incident.Item{Incident: i.Snapshot(), Kind: wire.Kind_KIND_FIRING})
+			items = append(items, incident.Item{Incident: d.snapshot(i, now), Kind: wire.Kind_KIND_FIRING})
 		}
 	}
 	for _, i := range d.closed {

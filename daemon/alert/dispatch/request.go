@@ -3,8 +3,10 @@ package dispatch
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -31,14 +33,14 @@ func Request(n *incident.Notice, s policy.Settings, thread map[string]string) *w
 	}
 	req := &wire.NotifyRequest{
 		Channel: n.Channel, Id: n.ID, Thread: n.Thread, ThreadState: thread, Kind: n.Kind, Step: uint32(n.Step), Attempt: uint32(n.Attempts),
-		Late: n.Late, MayRepeat: n.MayRepeat, TimeZone: s.Zone.String(), Language: s.Language, Recipients: n.Recipients,
+		Late: n.Late, MayRepeat: n.MayRepeat, TimeZone: zoneName(s.Zone), Language: s.Language, Recipients: n.Recipients,
 		Omitted: uint32(max(0, len(items)-most)),
 	}
 	for i := range items[:min(len(items), most)] {
-		req.Alerts = append(req.Alerts, Alert(&items[i]))
+		req.Alerts = append(req.Alerts, Alert(&items[i], s.Zone))
 	}
 	req.Title = title(n)
-	req.Text = text(n, items[:min(len(items), most)])
+	req.Text = text(n, items[:min(len(items), most)], s.Zone)
 	return req
 }
 
@@ -55,18 +57,47 @@ func worstFirst(a, b incident.Item) int {
 	return cmp.Or(over(a)-over(b), grave(a)-grave(b), a.Incident.Fired.Compare(b.Incident.Fired))
 }
 
+// zoneName is the name by which others know a zone. That of the machine has one if its file is a link to a known one.
+func zoneName(zone *time.Location) string {
+	if zone != time.Local {
+		return zone.String()
+	}
+	if name := os.Getenv("TZ"); name != "" {
+		if _, err := time.LoadLocation(name); err == nil {
+			return name
+		}
+	}
+	if link, err := os.Readlink("/etc/localtime"); err == nil {
+		if _, name, found := strings.Cut(link, "zoneinfo/"); found {
+			return name
+		}
+	}
+	return time.UTC.String()
+}
+
 // Alert is an incident of a notice as a notifier gets it.
-func Alert(item *incident.Item) *wire.Alert {
+func Alert(item *incident.Item, zone *time.Location) *wire.Alert {
 	i := &item.Incident
 	a := &wire.Alert{
 		Incident: i.ID, Name: i.Alert, Severity: i.Severity, State: item.Kind, Labels: i.Labels, Tags: i.Tags, Summary: i.Summary, Detail: i.Detail, Link: i.Link,
-		FiredAt: timestamppb.New(i.Fired), LastSampleAt: timestamppb.New(i.Changed), Value: i.Value, Recent: i.Recent, Bad: uint32(i.Bad), Of: uint32(i.Of),
+		FiredAt: timestamppb.New(i.Fired), Value: i.Value, Recent: i.Recent, Bad: uint32(i.Bad), Of: uint32(i.Of),
 		Folded: uint32(i.Count), Reason: i.Reason, SuppressionEnded: item.Ended,
 	}
 	if !i.Resolved.IsZero() {
 		a.ResolvedAt = timestamppb.New(i.Resolved)
 	}
+	if !i.LastSample.IsZero() {
+		a.LastSampleAt = timestamppb.New(i.LastSample)
+	}
+	if i.Stale {
+		a.Reason = noData(i, zone)
+	}
 	return a
+}
+
+// noData says since when nothing is heard of an incident that is held.
+func noData(i *incident.Incident, zone *time.Location) string {
+	return "no data since " + i.LastSample.In(zone).Format("2006-01-02 15:04:05 MST")
 }
 
 // title is what a notice is about, on one line. How it is told what kind of notice it is, is the channel's own.
@@ -96,7 +127,7 @@ func title(n *incident.Notice) string {
 }
 
 // text is the notice in plain words.
-func text(n *incident.Notice, items []incident.Item) string {
+func text(n *incident.Notice, items []incident.Item, zone *time.Location) string {
 	var out strings.Builder
 	if n.Kind == wire.Kind_KIND_DIGEST {
 		counts := map[string]int{}
@@ -120,7 +151,10 @@ func text(n *incident.Notice, items []incident.Item) string {
 			out.WriteString(i.Detail + "\n")
 		}
 		if item.Late {
-			fmt.Fprintf(&out, "It began at %s and ended at %s, and could not be told before.\n", i.Fired.UTC().Format("2006-01-02 15:04:05 MST"), i.Resolved.UTC().Format("15:04:05 MST"))
+			fmt.Fprintf(&out, "It began at %s and ended at %s, and could not be told before.\n", i.Fired.In(zone).Format("2006-01-02 15:04:05 MST"), i.Resolved.In(zone).Format("15:04:05 MST"))
+		}
+		if i.Stale {
+			out.WriteString(noData(&i, zone) + "\n")
 		}
 	}
 	if left := len(n.Items) - len(items); left > 0 {

@@ -104,6 +104,25 @@ func (l *Layout) place(places map[string]int, name string, s slot) int {
 // Measurement is the name of the points' measurement.
 func (l *Layout) Measurement() string { return l.measurement }
 
+// Find says what the points have under a name, and whether that is a tag. Anything is ok where nobody could name it beforehand.
+func (l *Layout) Find(name string) (kind Kind, tag, ok bool) {
+	f, declared := l.fields[name]
+	switch {
+	case declared:
+		return kinds[f.Type], false, true
+	case l.tags[name]:
+		return Text, true, true
+	case l.open:
+		return Any, false, true
+	case l.tags[AnyTag]:
+		return Text, true, true
+	}
+	return Any, false, false
+}
+
+// Names are those of all fields and tags that are declared, in order.
+func (l *Layout) Names() []string { return l.names() }
+
 // Tag is the place of a tag in a row.
 type Tag int
 

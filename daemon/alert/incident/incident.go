@@ -52,6 +52,9 @@ type Incident struct {
 	Recent []float64 `json:"recent,omitempty"`
 	Bad    int       `json:"bad,omitempty"`
 	Of     int       `json:"of,omitempty"`
+	// LastSample is when the last sample came, and Stale that none came for much longer than usual, when it was told.
+	LastSample time.Time `json:"last_sample,omitzero"`
+	Stale      bool      `json:"stale,omitempty"`
 	// Count is how many events it stands for.
 	Count   int    `json:"count,omitempty"`
 	Summary string `json:"summary"`

@@ -97,7 +97,11 @@ func (l *loader) alert(b *config.Body) *Alert {
 	if m == nil {
 		return nil
 	}
-	compiled, diags := rule.Compile(a.Layout, spec(b, &v))
+	described := spec(b, &v)
+	if a.Query != nil {
+		described.Query = a.Query.Text
+	}
+	compiled, diags := rule.Compile(a.Layout, described)
 	l.Report(diags)
 	l.texts(b, a, m)
 	if l.Mistakes() > before {
@@ -107,20 +111,23 @@ func (l *loader) alert(b *config.Body) *Alert {
 	return a
 }
 
-// heartbeatPrefix begins the names of the alerts that heartbeats are made of, which alone judge the points of the measurement
-// heartbeatPoints.
+// HeartbeatPrefix begins the names of the alerts that heartbeats are made of, which alone judge the points of the measurement
+// HeartbeatPoints.
 const (
-	heartbeatPrefix = "heartbeat."
-	heartbeatPoints = "vedette_heartbeat"
+	HeartbeatPrefix = "heartbeat."
+	HeartbeatPoints = "vedette_heartbeat"
 )
+
+// eventPoints are what alerts decide.
+const eventPoints = "alert_event"
 
 // checkName holds that a block's label can stand in tags, in conditions and on command lines.
 func (l *loader) checkName(b *config.Body, what string) {
 	switch name := b.Labels[0]; {
 	case !alertName.MatchString(name):
 		l.Fail(b.LabelRanges[0], "Invalid "+what+" name", "%q can not be the name of %s %s: use letters, digits, dots, dashes and underscores, a letter first.", name, article(what), what)
-	case strings.HasPrefix(name, heartbeatPrefix):
-		l.Fail(b.LabelRanges[0], "Invalid "+what+" name", "Names that begin with %q are those of heartbeats.", heartbeatPrefix)
+	case strings.HasPrefix(name, HeartbeatPrefix):
+		l.Fail(b.LabelRanges[0], "Invalid "+what+" name", "Names that begin with %q are those of heartbeats.", HeartbeatPrefix)
 	}
 }
 
@@ -181,8 +188,11 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 	a.From = *v.From
 	m := l.measurements.find(a.From)
 	switch {
-	case a.From == heartbeatPoints:
+	case a.From == HeartbeatPoints:
 		l.Fail(b.At("from"), "Points of heartbeats", "These points are judged by the alerts that heartbeat blocks are made of, and by no others.")
+		return nil
+	case a.From == eventPoints:
+		l.Fail(b.At("from"), "Points of alerts", "What an alert decides are points of %s, also what one on them would decide: it would follow from itself. alert_active has how many fire.", eventPoints)
 		return nil
 	case m == nil && l.Incomplete():
 		// What it judges may be of the plugin that has the mistake.

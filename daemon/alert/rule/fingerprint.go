@@ -24,7 +24,7 @@ func (r *Rule) who() []any {
 
 // what is what makes a verdict, and what verdicts lead to.
 func (r *Rule) what() []any {
-	parts := []any{r.fire, r.recover.Good, r.recover.For, r.spec.Over, r.spec.Every, r.spec.Updates}
+	parts := []any{r.fire, r.recover.Good, r.recover.For, r.spec.Over, r.spec.Every, r.spec.Updates, r.spec.Query}
 	if r.where != nil {
 		parts = append(parts, "where", r.where)
 	}

@@ -96,14 +96,6 @@ func (m *Machine) quiet(at time.Duration) time.Duration { return m.now - max(at,
 // Full reports whether there are as many instances as there may be.
 func (m *Machine) Full() bool { return m.full }
 
-// Heard is when the last sample of an instance came that had a verdict, or the zero time.
-func (m *Machine) Heard(key string) time.Time {
-	if in := m.find(key); in != nil {
-		return m.start.Add(in.heard)
-	}
-	return time.Time{}
-}
-
 // Stats returns what was counted.
 func (m *Machine) Stats() Stats { return m.stats }
 

@@ -21,6 +21,8 @@ type Spec struct {
 	// Context has the constants that conditions may refer to.
 	Context *hcl.EvalContext
 
+	// Query is what the points are asked for with, where they are rows.
+	Query string
 	// Where chooses the points that are samples; without it all are.
 	Where hcl.Expression
 	// By are the tags whose values make an instance.
@@ -308,6 +310,9 @@ func (c *compiler) tags() {
 
 // Levels is how many levels a rule has; one without levels has a single one.
 func (r *Rule) Levels() int { return len(r.levels) }
+
+// Updates reports whether the rule judges points that complete earlier ones, and none but them.
+func (r *Rule) Updates() bool { return r.spec.Updates }
 
 // OnSilence reports whether it is a rule on silence.
 func (r *Rule) OnSilence() bool { return r.spec.Absent > 0 }

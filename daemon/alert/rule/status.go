@@ -46,14 +46,60 @@ type Vote struct {
 	Heard time.Time
 }
 
-// Instances lists the instances in the order of their values.
-func (m *Machine) Instances(now time.Time) []Status {
+// Instances lists the instances that are in one of the states, or all if none is given, in the order of their values.
+func (m *Machine) Instances(now time.Time, states ...State) []Status {
 	m.clock(now)
-	list := make([]Status, 0, len(m.instances))
-	for _, in := range slices.SortedFunc(slices.Values(m.instances), func(a, b *instance) int { return strings.Compare(a.key, b.key) }) {
-		list = append(list, m.status(in))
+	list := []Status{}
+	for _, in := range m.instances {
+		if len(states) == 0 || slices.Contains(states, in.state) {
+			list = append(list, m.status(in))
+		}
 	}
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Key, b.Key) })
 	return list
+}
+
+// Look is what one instance is now.
+func (m *Machine) Look(key string, now time.Time) (s Status, known bool) {
+	in := m.find(key)
+	if in == nil {
+		return s, false
+	}
+	m.clock(now)
+	return m.status(in), true
+}
+
+// Count is how many instances of a level there are.
+type Count struct {
+	Firing, Pending, Flapping, Stale int
+}
+
+// Counts are the numbers of instances by their levels, and of all that are known.
+func (m *Machine) Counts(now time.Time) (levels []Count, all int) {
+	m.clock(now)
+	levels = make([]Count, len(m.rule.levels))
+	for _, in := range m.instances {
+		c := &levels[max(in.level, 0)]
+		switch in.state {
+		case Firing:
+			c.Firing++
+			if m.stale(in) {
+				c.Stale++
+			}
+		case Pending:
+			c.Pending++
+		}
+		if in.flap != nil && in.flap.flapping {
+			c.Flapping++
+		}
+	}
+	return levels, len(m.instances)
+}
+
+// stale reports whether no sample came for three times as long as usual.
+func (m *Machine) stale(in *instance) bool {
+	usual := in.pace.Usual()
+	return usual > 0 && m.quiet(in.heard) > 3*usual
 }
 
 func (m *Machine) status(in *instance) Status {
@@ -68,7 +114,7 @@ func (m *Machine) status(in *instance) Status {
 	if m.rule.spec.Absent == 0 || in.any {
 		s.Heard = m.start.Add(in.heard)
 	}
-	s.Stale = s.Usual > 0 && m.quiet(in.heard) > 3*s.Usual
+	s.Stale = m.stale(in)
 	if in.events != nil {
 		s.Folded = in.events.count
 	}
