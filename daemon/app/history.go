@@ -23,17 +23,7 @@ const (
 
 // History reads what InfluxDB has of a measurement from a time until before another one, in the order of time.
 func History(ctx context.Context, cfg *config.Config, measurement string, from, to time.Time, yield func(*point.Point) error) error {
-	o, err := reach(cfg, AsReader)
-	if err != nil {
-		return err
-	}
-	points, records := influx.Targets(Bucket(cfg))
-	target := points.Bucket
-	if isRecord(cfg, measurement) {
-		target = records.Bucket
-	}
-	o.Database, o.Policy, _ = strings.Cut(target, "/")
-	reader, err := influx.NewReader(o)
+	reader, err := readerFor(cfg, measurement)
 	if err != nil {
 		return err
 	}
@@ -61,6 +51,22 @@ func History(ctx context.Context, cfg *config.Config, measurement string, from, 
 		}
 	}
 	return nil
+}
+
+// readerFor returns a reader for which a measurement without a database is the one that the configuration's plugins and the daemon
+// write. What none of them writes is looked for among the samples.
+func readerFor(cfg *config.Config, measurement string) (*influx.Reader, error) {
+	o, err := reach(cfg, AsReader)
+	if err != nil {
+		return nil, err
+	}
+	points, records := influx.Targets(Bucket(cfg))
+	target := points.Bucket
+	if isRecord(cfg, measurement) {
+		target = records.Bucket
+	}
+	o.Database, o.Policy, _ = strings.Cut(target, "/")
+	return influx.NewReader(o)
 }
 
 func isRecord(cfg *config.Config, measurement string) bool {
