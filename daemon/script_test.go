@@ -67,6 +67,7 @@ func TestCommandLineSaysWhatIsWrongAndWhere(t *testing.T) {
 			env.Setenv("PROGRAMS", programs)
 			pages := http.NewServeMux()
 			pages.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+			pages.HandleFunc("/gone", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 			site := httptest.NewServer(pages)
 			env.Defer(site.Close)
 			env.Setenv("SITE", site.URL)
