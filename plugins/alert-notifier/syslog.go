@@ -108,8 +108,6 @@ func printable(text string, most int) string {
 
 // Check implements transport: it connects. Over UDP nobody can say whether somebody listens.
 func (s *syslog) Check(ctx context.Context) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	conn, err := s.dial(ctx)
 	if err != nil {
 		d := fault(err, false)

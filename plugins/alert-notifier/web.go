@@ -30,8 +30,6 @@ const (
 	maxRedirects = 3
 	// maxRetryAfter bounds how long a provider can put a notice off.
 	maxRetryAfter = time.Hour
-	// checkTime bounds a check without a deadline of its own.
-	checkTime = 30 * time.Second
 )
 
 // webConfig is what all channels over HTTP have.
@@ -306,8 +304,6 @@ func headersOf(configured map[string]string) (http.Header, error) {
 // reach finds out whether a server is there, and that its certificate is good, without a request that could tell anybody
 // anything.
 func (w *web) reach(ctx context.Context, target string, secrets hidden) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	// A redirect is an answer: many show people who come to their front door to their pages.
 	front := &web{&http.Client{Transport: w.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	a, failed := front.do(ctx, call{method: http.MethodHead, url: target, secrets: secrets, accepts: func(int) bool { return true }})
