@@ -46,6 +46,7 @@ func runWithPrograms(m *testing.M) (code int, err error) {
 		{"-race", "-o", filepath.Join(programs, "vedette"), "."},
 		{"-race", "-o", filepath.Join(programs, "http-quality"), "../plugins/http-quality"},
 		{"-race", "-o", filepath.Join(programs, "shell-audit"), "../plugins/shell-audit"},
+		{"-race", "-o", filepath.Join(programs, "alert-notifier"), "../plugins/alert-notifier"},
 		// These are as they are installed: the race detector takes time and memory.
 		{"-o", filepath.Join(programs, "plain", "vedette"), "."},
 		{"-o", filepath.Join(programs, "plain", "http-quality"), "../plugins/http-quality"},

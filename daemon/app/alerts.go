@@ -70,12 +70,7 @@ func (a *App) feeds(measurement string) (plugins []string, runs bool) {
 
 // query asks InfluxDB for the rows of an alert.
 func (a *App) query(ctx context.Context, text, measurement string, now time.Time) ([]*point.Point, error) {
-	o, err := reach(a.cfg, AsReader)
-	if err != nil {
-		return nil, err
-	}
-	o.Database = Bucket(a.cfg)
-	reader, err := influx.NewReader(o)
+	reader, err := readerFor(a.cfg, measurement)
 	if err != nil {
 		return nil, err
 	}

@@ -54,17 +54,7 @@ type history struct {
 }
 
 func openHistory(ctx context.Context, cfg *config.Config, measurement string) (*history, error) {
-	o, err := reach(cfg, AsReader)
-	if err != nil {
-		return nil, err
-	}
-	points, records := influx.Targets(Bucket(cfg))
-	target := points.Bucket
-	if isRecord(cfg, measurement) {
-		target = records.Bucket
-	}
-	o.Database, o.Policy, _ = strings.Cut(target, "/")
-	reader, err := influx.NewReader(o)
+	reader, err := readerFor(cfg, measurement)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +71,22 @@ func openHistory(ctx context.Context, cfg *config.Config, measurement string) (*
 		}
 	}
 	return h, nil
+}
+
+// readerFor returns a reader for which a measurement without a database is the one that the configuration's plugins and the daemon
+// write. What none of them writes is looked for among the samples.
+func readerFor(cfg *config.Config, measurement string) (*influx.Reader, error) {
+	o, err := reach(cfg, AsReader)
+	if err != nil {
+		return nil, err
+	}
+	points, records := influx.Targets(Bucket(cfg))
+	target := points.Bucket
+	if isRecord(cfg, measurement) {
+		target = records.Bucket
+	}
+	o.Database, o.Policy, _ = strings.Cut(target, "/")
+	return influx.NewReader(o)
 }
 
 func isRecord(cfg *config.Config, measurement string) bool {

@@ -2,134 +2,33 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"mime"
 	"mime/multipart"
-	"net"
 	"net/mail"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
+	"github.com/vedette-monitor/vedette/plugins/alert-notifier/bed"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// exim is a real mail server. Its user is the system's Debian-exim, so starting it takes root.
-type exim struct {
-	dir, address, tlsAddress string
-	// ca is trusted to have signed its certificate, and other is not.
-	ca, other string
-}
+// exim is a real mail server.
+type exim struct{ *bed.Exim }
 
-// freePort is a port that nobody listens to.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
+func freePort(t testing.TB) string { return bed.FreePort(t) }
 
 const mailPassword = key
 
-func startExim(t *testing.T) *exim {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("a mail server with a user of its own can be started by root alone; make test-unit leaves this out")
-	}
-	// Its user must get there, and the directories of a test are for the test alone.
-	dir, err := os.MkdirTemp("", "exim")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	account, err := user.Lookup("Debian-exim")
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ := strconv.Atoi(account.Uid)
-	gid, _ := strconv.Atoi(account.Gid)
-	e := &exim{dir: dir, address: "127.0.0.1:" + freePort(t), tlsAddress: "127.0.0.1:" + freePort(t)}
-	for _, sub := range []string{"spool", "spool/mail"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(filepath.Join(dir, sub), uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	e.ca = certificate(t, dir, "server", "127.0.0.1", "mail.example.com")
-	e.other = certificate(t, dir, "other", "127.0.0.1")
-	text, err := os.ReadFile("testdata/exim.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(e.address)
-	_, tlsPort, _ := net.SplitHostPort(e.tlsAddress)
-	config := strings.NewReplacer("DIR", dir, "TLSPORT", tlsPort, "PORT", port).Replace(string(text))
-	for name, content := range map[string]string{"exim.conf": config, "password": mailPassword} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("/usr/sbin/exim4", "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-q1h")
-	var output locked
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			for _, name := range []string{"mainlog", "rejectlog", "paniclog"} {
-				log, _ := os.ReadFile(filepath.Join(dir, "spool", name))
-				t.Logf("exim's %s:\n%s", name, log)
-			}
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", e.address)
-		if err == nil {
-			_ = conn.Close()
-			return e
-		}
-		select {
-		case <-ended:
-			t.Fatalf("exim has ended: %s", output.String())
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("exim does not listen: %v\n%s", err, output.String())
-		}
-	}
-}
+func startExim(t *testing.T) exim { return exim{bed.StartExim(t, mailPassword)} }
 
 // locked is a buffer that several may use.
 type locked struct {
@@ -150,69 +49,19 @@ func (l *locked) String() string {
 	return l.b.String()
 }
 
-// certificate writes a key and a certificate that it signs itself, and returns the certificate's file.
 func certificate(t testing.TB, dir, name string, hosts ...string) string {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, name+".pem")
-	for path, block := range map[string]*pem.Block{file: {Type: "CERTIFICATE", Bytes: der}, filepath.Join(dir, name+".key"): {Type: "PRIVATE KEY", Bytes: raw}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return file
+	return bed.Certificate(t, dir, name, hosts...)
 }
 
 // config is a channel that logs in over STARTTLS.
-func (e *exim) config(to ...string) object {
-	return object{"smtp": e.address, "tls": "starttls", "ca_file": e.ca, "username": "alert", "password": mailPassword, "from": "监控 <alert@example.com>", "to": to}
+func (e exim) config(to ...string) object {
+	return object{"smtp": e.Address, "tls": "starttls", "ca_file": e.CA, "username": "alert", "password": mailPassword, "from": "监控 <alert@example.com>", "to": to}
 }
 
-// mailbox waits until a mailbox has so many mails, and returns them.
-func (e *exim) mailbox(t *testing.T, name string, count int) []string {
+func (e exim) mailbox(t *testing.T, name string, count int) []string {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		files, err := filepath.Glob(filepath.Join(e.dir, "spool", "mail", name, "new", "*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(files) == count {
-			var mails []string
-			for _, f := range files {
-				text, err := os.ReadFile(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				mails = append(mails, string(text))
-			}
-			return mails
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s has %d mails, and not %d", name, len(files), count)
-		}
-	}
+	return e.Mailbox(t, name, count)
 }
 
 func TestAMailArrivesAsItWasMeant(t *testing.T) {
@@ -225,8 +74,8 @@ func TestAMailArrivesAsItWasMeant(t *testing.T) {
 	n.Title, n.Text, n.Language = subject, "第一行\n. 以点开头的行\n最后一行", "zh"
 	n.Alerts[0].Detail = "curl -H 'Host: x' https://shop.example.com/ <b>&amp; \"x\"\n.\n.."
 	for what, change := range map[string]object{
-		"starttls": {}, "implicit": {"smtp": e.tlsAddress, "tls": "implicit"}, "login": {"auth": "login"}, "cram-md5": {"auth": "cram-md5"},
-		"plain": {"auth": "plain"}, "implicit and login": {"smtp": e.tlsAddress, "tls": "implicit", "auth": "login"},
+		"starttls": {}, "implicit": {"smtp": e.TLSAddress, "tls": "implicit"}, "login": {"auth": "login"}, "cram-md5": {"auth": "cram-md5"},
+		"plain": {"auth": "plain"}, "implicit and login": {"smtp": e.TLSAddress, "tls": "implicit", "auth": "login"},
 	} {
 		config := e.config("王小明 <ops@example.com>")
 		for name, value := range change {
@@ -343,7 +192,7 @@ func textOf(t *testing.T, page string) string {
 func TestEximsAnswersHaveTheirOutcomes(t *testing.T) {
 	e := startExim(t)
 	// A mailbox whose quota is used up.
-	full := filepath.Join(e.dir, "spool", "mail", "full")
+	full := filepath.Join(e.Dir, "spool", "mail", "full")
 	for _, sub := range []string{"", "new", "cur", "tmp"} {
 		if err := os.Mkdir(filepath.Join(full, sub), 0o777); err != nil {
 			t.Fatal(err)
@@ -376,9 +225,9 @@ func TestEximsAnswersHaveTheirOutcomes(t *testing.T) {
 		t.Errorf("with a wrong password it is %+v", d)
 	}
 	for what, change := range map[string]object{
-		"not trusted":              {"ca_file": e.other},
+		"not trusted":              {"ca_file": e.Other},
 		"another name":             {"server_name": "smtp.example.com"},
-		"not trusted, implicit":    {"ca_file": e.other, "smtp": e.tlsAddress, "tls": "implicit"},
+		"not trusted, implicit":    {"ca_file": e.Other, "smtp": e.TLSAddress, "tls": "implicit"},
 		"implicit at another port": {"tls": "implicit"},
 	} {
 		config := e.config("ops@example.com")
