@@ -451,6 +451,39 @@ func TestASecretInAFileIsReadAgainWhenItChanges(t *testing.T) {
 	}
 }
 
+func TestRequestsGoThroughTheProxyThatIsNamed(t *testing.T) {
+	target := "http://hooks.example.invalid/services/" + key
+	proxy := provide(t, func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := proxyUser(r); user != "u" || password != key || r.URL.String() != target {
+			says(407, "for "+r.URL.String()+" you are "+r.Header.Get("Proxy-Authorization")+"")(w, r)
+			return
+		}
+		says(200, "ok")(w, r)
+	})
+	config := object{"url": target, "proxy": strings.Replace(proxy.URL, "http://", "http://u:"+key+"@", 1)}
+	if d := open(t, "webhook", config).one(t, firing()); d.Outcome != sdk.Delivered {
+		t.Errorf("it is %+v", d)
+	}
+	config["proxy"] = strings.Replace(proxy.URL, "http://", "http://v:"+key+"@", 1)
+	c := open(t, "webhook", config)
+	d := c.one(t, firing())
+	if d.Outcome != sdk.PermanentConfig || d.Code != "407" {
+		t.Errorf("with another user it is %+v", d)
+	}
+	c.tellsNothing(t, d)
+	proxy.Close()
+	c = open(t, "webhook", config)
+	if d = c.one(t, firing()); d.Outcome != sdk.Temporary {
+		t.Errorf("without the proxy it is %+v", d)
+	}
+	c.tellsNothing(t, d)
+}
+
+func proxyUser(r *http.Request) (user, password string, ok bool) {
+	in := http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+	return in.BasicAuth()
+}
+
 func TestOnlyTheRecipientsThatAreNamedAreTold(t *testing.T) {
 	p := provide(t, says(200, `{"code":"OK"}`))
 	config := robots["sms"].config(p.URL)
