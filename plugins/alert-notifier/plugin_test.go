@@ -176,20 +176,28 @@ func TestTheDaemonHearsWhatBecameOfAnAttemptBeforeItsTimeIsOver(t *testing.T) {
 	if answer, err := h.Notifier().ConfigureChannels(within(t, patience), req); err != nil || len(answer.Problems) > 0 {
 		t.Fatal(answer, err)
 	}
+	var calls sync.WaitGroup
 	for name := range configs {
-		n := firing()
-		n.Channel = name
-		report, err := h.Notifier().Notify(within(t, 3*time.Second), n)
-		if err != nil || len(report.Deliveries) != 1 || report.Deliveries[0].Code != "timeout" {
-			t.Errorf("%s: the daemon hears %v, %v", name, report, err)
+		calls.Go(func() {
+			n := firing()
+			n.Channel = name
+			report, err := h.Notifier().Notify(within(t, 3*time.Second), n)
+			if err != nil || len(report.Deliveries) != 1 || report.Deliveries[0].Code != "timeout" {
+				t.Errorf("%s: the daemon hears %v, %v", name, report, err)
+			}
+		})
+	}
+	calls.Go(func() {
+		if d, err := h.Notifier().Sync(within(t, 3*time.Second), &wire.SyncRequest{Channel: "alertmanager.x"}); err != nil || d.Code != "timeout" {
+			t.Errorf("the daemon hears %v, %v", d, err)
 		}
-	}
-	if d, err := h.Notifier().Sync(within(t, 3*time.Second), &wire.SyncRequest{Channel: "alertmanager.x"}); err != nil || d.Code != "timeout" {
-		t.Errorf("the daemon hears %v, %v", d, err)
-	}
-	if d, err := h.Notifier().Check(within(t, 3*time.Second), &wire.CheckRequest{Channel: "email.x"}); err != nil || d.Code != "timeout" {
-		t.Errorf("the daemon hears %v, %v", d, err)
-	}
+	})
+	calls.Go(func() {
+		if d, err := h.Notifier().Check(within(t, 3*time.Second), &wire.CheckRequest{Channel: "email.x"}); err != nil || d.Code != "timeout" {
+			t.Errorf("the daemon hears %v, %v", d, err)
+		}
+	})
+	calls.Wait()
 }
 
 func TestAProblemOfAChannelSaysWhereItIs(t *testing.T) {
