@@ -110,14 +110,16 @@ type toldLine struct {
 	Attempt         int
 	Late, MayRepeat bool
 	At              time.Time
-	Alerts          []struct{ Incident, Alert, Key, Kind, Summary, Ended string }
+	Alerts          []toldAlert
 	Omitted         int
 }
 
-// ledger reads what was told.
-func (a *alarmed) ledger() []toldLine {
+type toldAlert struct{ Incident, Alert, Key, Kind, Summary, Ended string }
+
+// ledger reads what was told, from the file of a channel.
+func (a *alarmed) ledger(file string) []toldLine {
 	a.t.Helper()
-	text, err := os.ReadFile(a.path("told"))
+	text, err := os.ReadFile(a.path(file))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func (a *alarmed) ledger() []toldLine {
 func (a *alarmed) story(key string) string {
 	var words []string
 	seen := map[string]bool{}
-	for _, l := range a.ledger() {
+	for _, l := range a.ledger("told") {
 		for _, one := range l.Alerts {
 			if one.Key != key || seen[l.ID+one.Incident+one.Kind] {
 				continue
@@ -244,7 +246,7 @@ func TestSoakNoNoticeIsLostWhateverIsKilled(t *testing.T) {
 	})
 	beginnings, ends, notices := map[string]int{}, map[string]int{}, map[string]int{}
 	repeated := 0
-	for _, l := range a.ledger() {
+	for _, l := range a.ledger("told") {
 		if notices[l.ID]++; notices[l.ID] > 1 {
 			repeated++
 			if !l.MayRepeat {

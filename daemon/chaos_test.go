@@ -289,6 +289,11 @@ func mountTmpfs(t *testing.T, dir, size string, fill func()) {
 	}
 }
 
+// mountAgain gives a disk of mountTmpfs another size.
+func mountAgain(dir, size string) ([]byte, error) {
+	return exec.Command("mount", "-o", "remount,size="+size, dir).CombinedOutput()
+}
+
 // fillDisk takes all space of a disk for a while.
 func fillDisk(t *testing.T, dir string, random *rand.Rand) {
 	t.Helper()

@@ -47,7 +47,7 @@ func (e *Engine) apply(p *policy.Policy, notifiers []config.Notifier, now time.T
 	}
 	for _, h := range p.Heartbeats {
 		known[beatChannel(h.Name)] = dispatch.Channel{}
-		queues = append(queues, outbox.Channel{Name: beatChannel(h.Name)})
+		queues = append(queues, outbox.Channel{Name: beatChannel(h.Name), Fleeting: true})
 	}
 	e.replace(old, now)
 	e.dispatch.Configure(e.policy, known)

@@ -21,13 +21,12 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// attemptTime is how long one attempt may take.
-const attemptTime = 30 * time.Second
-
 // attempt is a notice that is to go.
 type attempt struct {
 	notice  *incident.Notice
 	request *wire.NotifyRequest
+	// within is how long it may take.
+	within time.Duration
 }
 
 // pick takes from the outbox what may go now. It goes when that is written.
@@ -41,7 +40,7 @@ func (e *Engine) pick(now time.Time) {
 			continue
 		}
 		req := dispatch.Request(n, e.policy.Settings, e.threads[threadKey(n)].State)
-		e.launch = append(e.launch, attempt{n, req})
+		e.launch = append(e.launch, attempt{n, req, e.policy.Settings.Attempt})
 	}
 }
 
@@ -80,7 +79,9 @@ func (e *Engine) settle(n *incident.Notice, r outbox.Result, thread map[string]s
 		e.batch.PutThread(threadKey(n), t)
 	}
 	ends := e.box.Settle(n, r, now)
-	if n.LastError != "" && len(ends) == 0 {
+	if name, ok := strings.CutPrefix(n.Channel, beatPrefix); ok {
+		e.noteBeat(name, n.LastError)
+	} else if n.LastError != "" && len(ends) == 0 {
 		e.log.Warn("a notice was not delivered; it is tried again", "notifier", n.Channel, "notice", n.ID, "attempt", n.Attempts, "outcome", n.LastOutcome, "code", n.LastCode, "error", n.LastError)
 	}
 	e.dispatch.Settle(e.ended(ends, now), now)
@@ -88,15 +89,15 @@ func (e *Engine) settle(n *incident.Notice, r outbox.Result, thread map[string]s
 
 // deliver makes one attempt.
 func (e *Engine) deliver(ctx context.Context, a attempt) (outbox.Result, map[string]string) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	ctx, cancel := context.WithTimeout(ctx, a.within)
 	defer cancel()
 	if name, ok := strings.CutPrefix(a.notice.Channel, beatPrefix); ok {
-		return e.deliverBeat(ctx, name), nil
+		return e.deliverBeat(ctx, name, a.within), nil
 	}
 	plugin := e.plugin(a.notice.Channel)
 	answer, err := e.opts.Notifier(plugin).Notify(ctx, a.request)
 	if err != nil {
-		return outbox.Result{Err: plain(err), Reached: reached(err)}, nil
+		return outbox.Result{Err: plain(err, a.within), Reached: reached(err)}, nil
 	}
 	return outbox.Result{Deliveries: answer.Deliveries, Reached: true}, answer.ThreadState
 }
@@ -119,14 +120,14 @@ func reached(err error) bool {
 	return !slices.Contains([]codes.Code{codes.NotFound, codes.Unimplemented, codes.InvalidArgument, codes.FailedPrecondition}, s.Code())
 }
 
-// plain is an error without the words of gRPC.
-func plain(err error) error {
+// plain is an error without the words of gRPC, of a call that may take so long.
+func plain(err error, within time.Duration) error {
 	s, isStatus := status.FromError(err)
 	switch {
 	case !isStatus:
 		return err
 	case s.Code() == codes.DeadlineExceeded:
-		return fmt.Errorf("the plugin did not answer within %s", attemptTime)
+		return fmt.Errorf("the plugin did not answer within %s", within)
 	case s.Code() == codes.Unavailable:
 		return errors.New("the plugin went away during the call")
 	}
@@ -198,21 +199,21 @@ func (e *Engine) sync(ctx context.Context, now time.Time) {
 		for i := range items {
 			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings.Zone))
 		}
-		plugin := c.Plugin
+		plugin, within := c.Plugin, e.policy.Settings.Attempt
 		e.running.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, attemptTime)
+			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
 			d, err := e.opts.Notifier(plugin).Sync(ctx, req)
-			e.finish(ctx, func(now time.Time) { e.synced(name, s, sum, d, err, now) })
+			e.finish(ctx, func(now time.Time) { e.synced(name, s, sum, d, err, within, now) })
 		})
 	}
 }
 
-func (e *Engine) synced(name string, s *syncing, sum uint64, d *wire.Delivery, err error, now time.Time) {
+func (e *Engine) synced(name string, s *syncing, sum uint64, d *wire.Delivery, err error, within time.Duration, now time.Time) {
 	s.underWay = false
 	switch {
 	case err != nil:
-		s.err = plain(err).Error()
+		s.err = plain(err, within).Error()
 	case d.Outcome != wire.Outcome_OUTCOME_DELIVERED:
 		s.err = strings.TrimSpace(d.Code + " " + d.Message)
 	default:

@@ -97,6 +97,7 @@ type Engine struct {
 	points   points
 	asking   map[string]*asking
 	beats    map[string]time.Time
+	faint    map[string]bool // heartbeats whose last call failed
 	// maintained are the maintenances that are open, by their names.
 	maintained map[string]bool
 
@@ -113,7 +114,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, log: o.Logger, store: s, calls: make(chan func(time.Time)), stopped: make(chan struct{}), batch: new(store.Batch),
-		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, maintained: map[string]bool{}, counts: map[string]*count{}, started: time.Now(),
+		syncs: map[string]*syncing{}, asking: map[string]*asking{}, beats: map[string]time.Time{}, faint: map[string]bool{}, maintained: map[string]bool{}, counts: map[string]*count{}, started: time.Now(),
 	}
 	e.arrivals.wake = make(chan struct{}, 1)
 	e.shards.Store(&map[string]*shard{})

@@ -54,7 +54,7 @@ func policyOf(t testing.TB, change func(*policy.Policy, *expression.Layout), con
 	layout := expression.NewLayout(quality)
 	p := &policy.Policy{
 		Labels:   []string{"target"},
-		Settings: policy.Settings{Zone: time.UTC, Language: "en", FallbackAfter: time.Minute, Expire: time.Hour},
+		Settings: policy.Settings{Zone: time.UTC, Language: "en", Attempt: 30 * time.Second, FallbackAfter: time.Minute, Expire: time.Hour},
 	}
 	for i, text := range conditions {
 		r, diags := rule.Compile(layout, rule.Spec{Name: fmt.Sprint("alert", i), By: []rule.Name{{Text: "target"}}, When: parse(t, text)})

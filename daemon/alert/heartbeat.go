@@ -23,7 +23,7 @@ import (
 
 // A heartbeat goes the way of every alert: a point, which a rule judges, makes an event, which goes through the outbox to a channel.
 // That channel is the daemon's own and calls the server outside. So what the server does not hear of is anything on that way that has
-// stopped.
+// stopped. Nothing keeps it quiet, and it waits for nothing; a beat that could not be told is worth nothing later.
 const (
 	beatMeasurement = policy.HeartbeatPoints
 	beatPrefix      = policy.HeartbeatPrefix
@@ -56,7 +56,7 @@ func heartbeats(p *policy.Policy) ([]*policy.Alert, error) {
 		if diags.HasErrors() {
 			return nil, fmt.Errorf("making the rule of the heartbeat %s: %w", h.Name, diags)
 		}
-		alerts = append(alerts, &policy.Alert{Name: beatChannel(h.Name), Rule: r, From: beatMeasurement, Layout: layout, Notify: []string{beatChannel(h.Name)}})
+		alerts = append(alerts, &policy.Alert{Name: beatChannel(h.Name), Rule: r, From: beatMeasurement, Layout: layout, Notify: []string{beatChannel(h.Name)}, Own: true})
 	}
 	return alerts, nil
 }
@@ -74,7 +74,6 @@ func (e *Engine) beat(now time.Time) {
 
 // beatClient follows no redirect to elsewhere: the address is a secret.
 var beatClient = &http.Client{
-	Timeout: attemptTime,
 	CheckRedirect: func(next *http.Request, before []*http.Request) error {
 		if next.URL.Host != before[0].URL.Host || len(before) > 3 {
 			return http.ErrUseLastResponse
@@ -84,7 +83,7 @@ var beatClient = &http.Client{
 }
 
 // deliverBeat calls the server of a heartbeat, if the notifiers answer through which people are told.
-func (e *Engine) deliverBeat(ctx context.Context, name string) outbox.Result {
+func (e *Engine) deliverBeat(ctx context.Context, name string, within time.Duration) outbox.Result {
 	var h *policy.Heartbeat
 	if err := e.do(ctx, func(time.Time) {
 		if i := slices.IndexFunc(e.policy.Heartbeats, func(h *policy.Heartbeat) bool { return h.Name == name }); i >= 0 {
@@ -96,13 +95,24 @@ func (e *Engine) deliverBeat(ctx context.Context, name string) outbox.Result {
 	for _, channel := range h.Via {
 		d, err := e.opts.Notifier(e.plugin(channel)).Check(ctx, &wire.CheckRequest{Channel: channel})
 		if err != nil {
-			return outbox.Result{Err: fmt.Errorf("%s does not answer: %w", channel, plain(err))}
+			return outbox.Result{Err: fmt.Errorf("%s does not answer: %w", channel, plain(err, within))}
 		}
 		if d.Outcome != wire.Outcome_OUTCOME_DELIVERED {
 			return outbox.Result{Err: fmt.Errorf("%s does not answer: %s %s", channel, d.Code, d.Message)}
 		}
 	}
 	return outbox.Result{Deliveries: []*wire.Delivery{call(ctx, h.URL)}, Reached: true}
+}
+
+// noteBeat logs when a heartbeat begins or ceases to fail.
+func (e *Engine) noteBeat(name, failure string) {
+	switch failed := e.faint[name]; {
+	case failure != "" && !failed:
+		e.log.Warn("a heartbeat could not be sent; the next one is tried as ever", "heartbeat", name, "error", failure)
+	case failure == "" && failed:
+		e.log.Info("heartbeats are sent again", "heartbeat", name)
+	}
+	e.faint[name] = failure != ""
 }
 
 // call calls the server, and says what has become of it without its address.

@@ -191,6 +191,12 @@ func (d *Dispatcher) Flush() {
 	clear(d.dirty)
 }
 
+// isOwn reports whether an incident is of an alert that is none of an operator's: there may be one a minute.
+func (d *Dispatcher) isOwn(i *incident.Incident) bool {
+	a := d.alerts[i.Alert]
+	return a != nil && a.Own
+}
+
 // close takes an incident off those that are followed, and remembers it for a while.
 func (d *Dispatcher) close(i *incident.Incident) {
 	delete(d.incidents, i.ID)
@@ -199,7 +205,7 @@ func (d *Dispatcher) close(i *incident.Incident) {
 	if at := place(i.Alert, i.Key); d.current[at] == i.ID {
 		delete(d.current, at)
 	}
-	if i.Test {
+	if i.Test || d.isOwn(i) {
 		d.log.DeleteIncident(i.ID)
 		return
 	}

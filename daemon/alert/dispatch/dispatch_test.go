@@ -360,3 +360,43 @@ func TestATestFiringGoesItsWayMarkedAndIsForgotten(t *testing.T) {
 		t.Errorf("%d and %d incidents are left", len(open), len(closed))
 	}
 }
+
+func TestWhatIsTheDaemonsOwnIsToldAtOnceWhateverIsQuietAndIsNotRemembered(t *testing.T) {
+	p := simple(t)
+	p.Alerts = append(p.Alerts, alert(t, "beat"))
+	p.Alerts[1].Notify, p.Alerts[1].Own = []string{"mail"}, true
+	p.Route.Wait, p.Route.Interval = time.Hour, time.Hour
+	p.Inhibitions = []*policy.Inhibition{{Name: "all", Source: match(t, `alert == "site_down"`), Target: match(t, `alert != "site_down"`)}}
+	d := newDesk(t, p)
+	if _, err := d.Silence(&incident.Silence{Match: `severity != ""`, Author: "li", Reason: "drill", Until: d.now.Add(time.Hour)}, false, d.now); err != nil {
+		t.Fatal(err)
+	}
+	d.fire("site_down", "shop")
+	for range 3 {
+		d.change("beat", "shop", rule.OK, rule.OK, rule.Happened, nil)
+		d.now = d.now.Add(time.Minute)
+	}
+	d.want("12:00 mail event beat\n12:01 mail event beat\n12:02 mail event beat")
+	if open, closed := d.Incidents(); len(open) != 1 || len(closed) != 0 {
+		t.Errorf("%d incidents are open, and %d remembered", len(open), len(closed))
+	}
+}
+
+func TestAChannelThatIsGoneIsNotToldOfTheEnd(t *testing.T) {
+	d := newDesk(t, simple(t))
+	d.fire("site_down", "shop")
+	d.until("12:01", "shop")
+	// It has another name now.
+	d.policy.Route.To.Steps[0].To = []string{"pager"}
+	d.Configure(d.policy, map[string]Channel{"pager": {}})
+	d.until("12:03", "shop")
+	d.resolve("site_down", "shop")
+	d.until("12:10", "shop")
+	d.want("12:00 mail firing site_down\n12:01 pager firing site_down\n12:03 pager resolved site_down")
+	if open, closed := d.Incidents(); len(open) != 0 || len(closed) != 1 {
+		t.Errorf("%d incidents are open, and %d closed", len(open), len(closed))
+	}
+	if waiting := d.box.Waiting(); len(waiting) > 0 {
+		t.Errorf("%d notices wait", len(waiting))
+	}
+}

@@ -48,6 +48,9 @@ func (d *Dispatcher) find(alert string, labels map[string]string) []path {
 		if root != nil {
 			p.wait, p.interval, p.repeat, p.urgent = root.Wait, root.Interval, root.Repeat, root.Urgent
 		}
+		if a.Own {
+			p.wait, p.interval, p.repeat = 0, 0, policy.Repeat{}
+		}
 		p.group = groupOf(p.place, []string{"alert"}, labels)
 		found = []path{p}
 	case root != nil && root.Match.Holds(labels):

@@ -173,6 +173,13 @@ func (d *Dispatcher) collectEnd(i *incident.Incident, paths []path, now time.Tim
 		if !t.State.Open() || t.Failed && !t.Heard {
 			continue
 		}
+		if _, known := d.channels[channel]; !known && !t.Pending {
+			// A notice for it would wait for a day. One that waits already takes the end with it, if the channel comes back.
+			t.State, t.At = incident.Resolved, now.UTC()
+			i.Note(now, channel+" is not told of the end: the configuration has it no longer")
+			d.touch(i)
+			continue
+		}
 		p := path{group: t.Group, interval: defaultInterval}
 		for _, one := range paths {
 			if one.group == t.Group {

@@ -24,7 +24,7 @@ func (d *Dispatcher) suppress(now time.Time) {
 	d.noteHours(now)
 	inhibited := d.inhibit(now)
 	for _, i := range d.incidents {
-		if i.Test {
+		if i.Test || d.isOwn(i) {
 			continue
 		}
 		by := d.suppressions(i, now)

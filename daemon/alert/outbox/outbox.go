@@ -25,6 +25,8 @@ type Channel struct {
 	Per   time.Duration
 	// Fallback is the channel that gets what this one can not deliver, or empty.
 	Fallback string
+	// Fleeting says that a notice which could not be delivered is worth nothing later: it is dropped, and says nothing of the next.
+	Fleeting bool
 }
 
 // Options are the durations of an outbox.

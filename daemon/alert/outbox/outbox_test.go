@@ -463,3 +463,17 @@ func TestNoticesOfAChannelThatIsGoneWaitUntilItComesBackOrAreGivenUp(t *testing.
 	b.Configure(b.opts, b.all)
 	b.mustNext("mail", "a")
 }
+
+func TestWhatIsWorthNothingLaterIsDroppedAndSaysNothingOfTheNext(t *testing.T) {
+	b := newBox(t, Channel{Name: "beat", Fleeting: true})
+	for n := range 5 {
+		b.put("beat", fmt.Sprint("n", n))
+		ends := b.settle(b.mustNext("beat", fmt.Sprint("n", n)), later)
+		if len(ends) != 1 || ends[0].Delivered || ends[0].More || len(b.Waiting()) != 0 || len(b.Dead()) != 0 {
+			t.Fatalf("the ends are %+v, %d wait, %d were given up", ends, len(b.Waiting()), len(b.Dead()))
+		}
+	}
+	if s := b.Stats(b.now)[0]; s.Open || s.LastError != "" {
+		t.Errorf("the channel is %+v", s)
+	}
+}

@@ -137,6 +137,10 @@ func (o *Outbox) Settle(n *incident.Notice, r Result, now time.Time) []End {
 	v := judge(n, r)
 	n.LastOutcome, n.LastCode, n.LastError = v.outcome.String(), v.code, v.message
 	n.MayRepeat = n.MayRepeat || v.outcome == wire.Outcome_OUTCOME_UNKNOWN
+	if q.Fleeting && !v.delivered {
+		o.remove(q, n)
+		return []End{{Notice: n}}
+	}
 	o.learn(q, v, now)
 	switch {
 	case len(v.again) == 0 && v.delivered:

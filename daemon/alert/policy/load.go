@@ -58,12 +58,13 @@ type loader struct {
 func (l *loader) anyLabel() bool { return slices.Contains(l.labels, expression.AnyTag) }
 
 func (l *loader) settings() {
-	s := Settings{Zone: time.Local, Language: "en", Hold: 15 * time.Second, FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}
+	s := Settings{Zone: time.Local, Language: "en", Hold: 15 * time.Second, Attempt: 30 * time.Second, FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}
 	for _, b := range l.Of("alerting", alertingSchema) {
 		var v struct {
 			Timezone      string         `json:"timezone"`
 			Language      string         `json:"language"`
 			Hold          config.Seconds `json:"hold"`
+			Attempt       config.Seconds `json:"attempt"`
 			FallbackAfter config.Seconds `json:"fallback_after"`
 			Expire        config.Seconds `json:"expire"`
 		}
@@ -71,7 +72,7 @@ func (l *loader) settings() {
 		if b.Has("timezone") {
 			s.Zone = l.zone(b, v.Timezone)
 		}
-		s.Language, s.Hold, s.FallbackAfter, s.Expire = v.Language, v.Hold.Duration(), v.FallbackAfter.Duration(), v.Expire.Duration()
+		s.Language, s.Hold, s.Attempt, s.FallbackAfter, s.Expire = v.Language, v.Hold.Duration(), v.Attempt.Duration(), v.FallbackAfter.Duration(), v.Expire.Duration()
 		if b.Sound && s.Expire <= s.FallbackAfter {
 			l.Fail(b.At("expire"), "Invalid value", "expire is %s, and fallback_after %s: a notice would be given up before its fallback is asked.", s.Expire, s.FallbackAfter)
 		}

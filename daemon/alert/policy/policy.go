@@ -31,9 +31,9 @@ type Settings struct {
 	// Zone is for times in notices, and Language for their fixed words: en or zh.
 	Zone     *time.Location
 	Language string
-	// Hold is for how long after a start nothing is sent. FallbackAfter is how long a notice may wait for its channel before it
+	// Hold is for how long after a start nothing is sent, and Attempt how long one attempt to deliver may take. FallbackAfter is how long a notice may wait for its channel before it
 	// is also given to the channel's fallback, and Expire when it is given up.
-	Hold, FallbackAfter, Expire time.Duration
+	Hold, Attempt, FallbackAfter, Expire time.Duration
 }
 
 // Alert is a rule and what is told of it.
@@ -53,6 +53,8 @@ type Alert struct {
 	Notify []string
 	// Repeat is nil where the route decides.
 	Repeat *Repeat
+	// Own says that it is none of an operator's: it is told at once, and nothing keeps it quiet.
+	Own bool
 }
 
 // Query is where the points of an alert come from if they are rows of InfluxDB.

@@ -358,7 +358,7 @@ heartbeat "outside" {
 		t.Errorf("the heartbeat is %+v", h)
 	}
 	defaults := load(t, routed).Settings
-	if defaults != (Settings{Zone: time.Local, Language: "en", Hold: 15 * time.Second, FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}) {
+	if defaults != (Settings{Zone: time.Local, Language: "en", Hold: 15 * time.Second, Attempt: 30 * time.Second, FallbackAfter: 5 * time.Minute, Expire: 24 * time.Hour}) {
 		t.Errorf("the defaults are %+v", defaults)
 	}
 }

@@ -154,7 +154,7 @@ var inhibitSchema = wire.Schema{Attributes: []wire.Attribute{
 
 var heartbeatSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "url", Type: wire.TypeString, Required: true, Sensitive: true, Doc: "What is called, with GET."},
-	{Name: "every", Type: wire.TypeDuration, Default: "1m", Min: "10s", Doc: "How often."},
+	{Name: "every", Type: wire.TypeDuration, Default: "1m", Min: "5s", Doc: "How often."},
 	{Name: "via", Type: wire.ListOf(config.TypeNotifier), Doc: "Channels that have to answer a check before; one that does not keeps the call back."},
 }}
 
@@ -162,6 +162,7 @@ var alertingSchema = wire.Schema{Attributes: []wire.Attribute{
 	{Name: "timezone", Type: wire.TypeString, Doc: "Time zone of the times in notices; by default that of the machine."},
 	{Name: "language", Type: wire.TypeString, Default: "en", OneOf: []string{"en", "zh"}, Doc: "Language of what notices say beside the alerts' own texts."},
 	{Name: "hold", Type: wire.TypeDuration, Default: "15s", Doc: "For how long nothing is sent after a start."},
+	{Name: "attempt", Type: wire.TypeDuration, Default: "30s", Min: "1s", Doc: "How long one attempt to deliver a notice may take."},
 	{Name: "fallback_after", Type: wire.TypeDuration, Default: "5m", Min: "10s", Doc: "How long a notice waits for its channel before it is also given to the channel's fallback."},
 	{Name: "expire", Type: wire.TypeDuration, Default: "24h", Min: "1m", Doc: "After how long a notice that could not be delivered is given up."},
 }}
