@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/alert"
 	"github.com/vedette-monitor/vedette/daemon/alert/outbox"
+	"github.com/vedette-monitor/vedette/daemon/app"
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
 // alarmsPlugin is the plugin whose samples are what the file states says, and that has channels ledger.
@@ -177,6 +180,68 @@ notifier "ledger" "night" {
 	for _, p := range d.waitReady().Plugins {
 		if p.Restarts > 0 {
 			t.Errorf("the plugin %s was restarted", p.Name)
+		}
+	}
+
+	// By now everything has happened of which there are points.
+	if _, errOut, code := a.run("silence", "add", "key=k00", "-m", "known"); code != 0 {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
+	if _, errOut, code := a.run("alert", "ack", failing[0].ID, "--for", "1h"); code != 0 {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
+	a.wantPointsAsDeclared("alert_event", "alert_active", "alert_eval", "alert_silence", "notify_attempt", "notify_outcome", "notify_queue")
+}
+
+// wantPointsAsDeclared holds that the points of measurements are in InfluxDB, and have the tags and fields that are declared. Incidents and
+// notices are fields: a series for each would be too many.
+func (s *site) wantPointsAsDeclared(names ...string) {
+	s.t.Helper()
+	declared := app.Measurements()
+	out, err := exec.Command(filepath.Join(programs, "alert-notifier"), "describe").Output()
+	var manifest wire.Manifest
+	if err == nil {
+		err = json.Unmarshal(out, &manifest)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	declared = append(declared, manifest.Measurements...)
+	columns := func(what, name string) map[string]string {
+		found := map[string]string{}
+		rows, err := s.query(fmt.Sprintf("SHOW %s KEYS FROM records.%s", what, name))
+		if err != nil {
+			s.t.Errorf("%s: %v", name, err)
+		}
+		for _, r := range rows {
+			found[r[strings.ToLower(what)+"Key"].String()] = r["fieldType"].String()
+		}
+		return found
+	}
+	for _, name := range names {
+		waitUntil(s.t, name+" is in InfluxDB", 2*time.Minute, func() bool { return len(columns("FIELD", name)) > 0 })
+		m := declared[slices.IndexFunc(declared, func(m wire.Measurement) bool { return m.Name == name })]
+		// What every point has from its vantage point, and an event from the by of its alert.
+		tags := map[string]bool{"host": true, "isp": true, "idc": true}
+		if name == "alert_event" {
+			tags["key"], tags["notifier"] = true, true
+		}
+		for _, t := range m.Tags {
+			tags[t.Name] = true
+		}
+		for tag := range columns("TAG", name) {
+			if !tags[tag] || strings.Contains(tag, "incident") || tag == "id" {
+				s.t.Errorf("%s has the tag %s", name, tag)
+			}
+		}
+		types := map[string]string{}
+		for _, f := range m.Fields {
+			types[f.Name] = map[wire.Type]string{wire.TypeInt: "integer", wire.TypeFloat: "float", wire.TypeString: "string", wire.TypeBool: "boolean"}[f.Type]
+		}
+		for field, typ := range columns("FIELD", name) {
+			if types[field] != typ {
+				s.t.Errorf("%s has the field %s of type %s, and is declared with %q", name, field, typ, types[field])
+			}
 		}
 	}
 }

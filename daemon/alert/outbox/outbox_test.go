@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -476,4 +478,20 @@ func TestWhatIsWorthNothingLaterIsDroppedAndSaysNothingOfTheNext(t *testing.T) {
 	if s := b.Stats(b.now)[0]; s.Open || s.LastError != "" {
 		t.Errorf("the channel is %+v", s)
 	}
+}
+
+func TestNonsenseOfAPluginIsNotBelievedAndCostsNoMoreThanItsOwnNotice(t *testing.T) {
+	b := newBox(t, Channel{Name: "mail"})
+	b.put("mail", "a")
+	n := b.mustNext("mail", "a")
+	d := delivery(99, "")
+	d.Message, d.RetryAfter = strings.Repeat("告", 1<<20), durationpb.New(1000*time.Hour)
+	if ends := b.settle(n, outcome(d)); len(ends) != 0 {
+		t.Fatalf("the ends are %+v", ends)
+	}
+	if n.LastOutcome != "OUTCOME_UNKNOWN" || !n.MayRepeat || utf8.RuneCountInString(n.LastError) != 500 || !utf8.ValidString(n.LastError) {
+		t.Errorf("it is %s with %d bytes of error", n.LastOutcome, len(n.LastError))
+	}
+	b.now = b.now.Add(time.Hour)
+	b.settle(b.mustNext("mail", "a"), delivered)
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/incident"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -23,6 +24,22 @@ type verdict struct {
 	final bool
 }
 
+// What a plugin says is kept and shown, so it may not be of any size; and no provider may ask for patience until all that waits is given
+// up.
+const (
+	mostCode     = 100
+	mostMessage  = 500
+	longestPause = time.Hour
+)
+
+func brief(text string, most int) string {
+	runes := []rune(text[:min(len(text), most*utf8.UTFMax)])
+	if len(runes) <= most && len(text) <= most*utf8.UTFMax {
+		return text
+	}
+	return string(runes[:min(len(runes), most-1)]) + "…"
+}
+
 // judge puts the outcomes of the recipients together.
 func judge(n *incident.Notice, r Result) verdict {
 	if r.Err != nil || len(r.Deliveries) == 0 {
@@ -39,7 +56,7 @@ func judge(n *incident.Notice, r Result) verdict {
 	retry := 0
 	for _, d := range r.Deliveries {
 		outcome := d.Outcome
-		if outcome == wire.Outcome_OUTCOME_UNSPECIFIED {
+		if !slices.Contains(gravity, outcome) {
 			outcome = wire.Outcome_OUTCOME_UNKNOWN
 		}
 		switch outcome {
@@ -54,9 +71,9 @@ func judge(n *incident.Notice, r Result) verdict {
 				v.again = append(v.again, d.Recipient)
 			}
 		}
-		v.retryAfter = max(v.retryAfter, d.RetryAfter.AsDuration())
+		v.retryAfter = max(v.retryAfter, min(d.RetryAfter.AsDuration(), longestPause))
 		if worse(outcome, v.outcome) {
-			v.outcome, v.code, v.message = outcome, d.Code, d.Message
+			v.outcome, v.code, v.message = outcome, brief(d.Code, mostCode), brief(d.Message, mostMessage)
 		}
 	}
 	v.partial = v.delivered && retry > 0

@@ -54,6 +54,8 @@ type ledgerConfig struct {
 	Delay float64  `hcl:"delay,optional" default:"0" doc:"The longest time that a notice takes, in seconds."`
 	Fail  float64  `hcl:"fail,optional" default:"0" doc:"The part of the attempts that fail."`
 	Hang  sdk.Path `hcl:"hang,optional" doc:"File that makes attempts hang until their deadlines while it is there."`
+	Deaf  sdk.Path `hcl:"deaf,optional" doc:"File that makes attempts hang beyond their deadlines while it is there."`
+	Mad   sdk.Path `hcl:"mad,optional" doc:"File that makes what becomes of attempts nonsense while it is there."`
 }
 
 type ledger struct{ ledgerConfig }
@@ -66,9 +68,15 @@ func (l *ledger) Check(context.Context) sdk.Delivery { return sdk.Delivery{Outco
 // Notify implements sdk.Channel.
 func (l *ledger) Notify(ctx context.Context, notice *sdk.Notice) sdk.Report {
 	report := func(d sdk.Delivery) sdk.Report { return sdk.Report{Deliveries: []sdk.Delivery{d}} }
-	if _, err := os.Stat(string(l.Hang)); l.Hang != "" && err == nil {
+	if there(l.Hang) {
 		<-ctx.Done()
 		return report(sdk.Delivery{Outcome: sdk.Temporary, Message: "the provider says nothing"})
+	}
+	for there(l.Deaf) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if there(l.Mad) {
+		return sdk.Report{Deliveries: []sdk.Delivery{{Outcome: 99, Code: "\x1b[2J", Message: strings.Repeat("告警\u202e", 1<<16)}}}
 	}
 	time.Sleep(time.Duration(rand.Float64() * l.Delay * float64(time.Second)))
 	if rand.Float64() < l.Fail {
@@ -96,6 +104,11 @@ func (l *ledger) Notify(ctx context.Context, notice *sdk.Notice) sdk.Report {
 	// The provider has it; its answer takes a while.
 	time.Sleep(time.Duration(rand.Float64() * l.Delay * float64(time.Second)))
 	return report(sdk.Delivery{Outcome: sdk.Delivered})
+}
+
+func there(file sdk.Path) bool {
+	_, err := os.Stat(string(file))
+	return file != "" && err == nil
 }
 
 func appendTo(name string, line []byte) error {
