@@ -56,7 +56,7 @@ SELECT nothing
 	if code != 0 || errOut != "" {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
-	for _, want := range []string{"name\nhttp_quality\n", "name,time,count\nhttp_quality,", `"name": "http_quality"`} {
+	for _, want := range []string{"name\n", "\nhttp_quality\n", "name,time,count\nhttp_quality,", `"name": "http_quality"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

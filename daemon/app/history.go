@@ -13,44 +13,64 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// How much of the history is asked for at once: few enough rows to be kept, over a time that grows and shrinks with how many there are.
-const (
-	firstSpan = 10 * time.Minute
-	mostSpan  = 24 * time.Hour
-	leastSpan = time.Second
-	manyRows  = 50_000
-)
+// pageOfHistory is how many rows are asked for at once, so that a week takes no more memory than an hour.
+const pageOfHistory = 20_000
 
 // History reads what InfluxDB has of a measurement from a time until before another one, in the order of time.
 func History(ctx context.Context, cfg *config.Config, measurement string, from, to time.Time, yield func(*point.Point) error) error {
-	reader, err := readerFor(cfg, measurement)
+	h, err := openHistory(ctx, cfg, measurement)
 	if err != nil {
-		return err
+		return Explain(cfg, err)
 	}
-	defer reader.Close()
-	for span := firstSpan; from.Before(to); {
-		until := from.Add(span)
-		if until.After(to) {
-			until = to
-		}
-		found, err := rows(ctx, reader, measurement, from, until)
+	defer h.reader.Close()
+	// Rows of one moment may be on two pages: seen are those of the moment from that were on the page before.
+	for seen, page := 0, pageOfHistory; ; {
+		found, err := h.page(ctx, from, to, page)
 		if err != nil {
 			return Explain(cfg, err)
 		}
-		for _, p := range found {
+		for _, p := range found[min(seen, len(found)):] {
 			if err := yield(p); err != nil {
 				return err
 			}
 		}
-		from = until
-		switch {
-		case len(found) > manyRows:
-			span = max(span/4, leastSpan)
-		case len(found) < manyRows/8:
-			span = min(span*2, mostSpan)
+		if len(found) < page {
+			return nil
+		}
+		last := found[len(found)-1].Time
+		seen = len(found) - slices.IndexFunc(found, func(p *point.Point) bool { return p.Time == last })
+		if from = time.Unix(0, last); seen == len(found) {
+			// A page of a single moment is not enough of it.
+			page *= 2
 		}
 	}
-	return nil
+}
+
+// history is a measurement in InfluxDB.
+type history struct {
+	reader      *influx.Reader
+	measurement string
+	tags        []string
+}
+
+func openHistory(ctx context.Context, cfg *config.Config, measurement string) (*history, error) {
+	reader, err := readerFor(cfg, measurement)
+	if err != nil {
+		return nil, err
+	}
+	h := &history{reader: reader, measurement: measurement}
+	// An answer does not say what is a tag and what a field.
+	series, err := reader.Query(ctx, "SHOW TAG KEYS FROM "+h.name())
+	if err != nil {
+		reader.Close()
+		return nil, err
+	}
+	for _, s := range series {
+		for _, row := range s.Rows {
+			h.tags = append(h.tags, row[0].String())
+		}
+	}
+	return h, nil
 }
 
 // readerFor returns a reader for which a measurement without a database is the one that the configuration's plugins and the daemon
@@ -79,30 +99,42 @@ func isRecord(cfg *config.Config, measurement string) bool {
 	return slices.ContainsFunc(Measurements(), declared)
 }
 
-var quoteName = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+// name is the measurement as InfluxQL has it.
+func (h *history) name() string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(h.measurement) + `"`
+}
 
-func rows(ctx context.Context, reader *influx.Reader, measurement string, from, to time.Time) ([]*point.Point, error) {
-	series, err := reader.Query(ctx, fmt.Sprintf(`SELECT * FROM "%s" WHERE time >= %d AND time < %d GROUP BY *`,
-		quoteName.Replace(measurement), from.UnixNano(), to.UnixNano()))
+func (h *history) page(ctx context.Context, from, to time.Time, limit int) ([]*point.Point, error) {
+	series, err := h.reader.Query(ctx, fmt.Sprintf("SELECT * FROM %s WHERE time >= %d AND time < %d ORDER BY time LIMIT %d", h.name(), from.UnixNano(), to.UnixNano(), limit))
 	if err != nil {
 		return nil, err
 	}
 	var found []*point.Point
 	for _, s := range series {
-		for name, value := range s.Tags {
-			// A series that lacks the tag.
-			if value == "" {
-				delete(s.Tags, name)
+		isTag := make([]bool, len(s.Columns))
+		fields := influx.Series{}
+		for i, name := range s.Columns {
+			if isTag[i] = slices.Contains(h.tags, name); !isTag[i] {
+				fields.Columns = append(fields.Columns, name)
 			}
 		}
 		for _, row := range s.Rows {
-			p, err := pointOf(s, row, measurement, from)
+			fields.Tags = map[string]string{}
+			var values []influx.Value
+			for i, v := range row {
+				switch text, isText := v.Text(); {
+				case !isTag[i]:
+					values = append(values, v)
+				case isText && text != "":
+					fields.Tags[s.Columns[i]] = text
+				}
+			}
+			p, err := pointOf(fields, values, h.measurement, from)
 			if err != nil {
 				return nil, err
 			}
 			found = append(found, p)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b *point.Point) int { return int(min(1, max(-1, a.Time-b.Time))) })
 	return found, nil
 }

@@ -84,20 +84,21 @@ func TestAReplayJudgesWhatInfluxDBHas(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	begin := now.Add(-3 * time.Hour)
 	var probes, commands strings.Builder
-	for i := range 3 * 60 * 6 {
-		at := begin.Add(time.Duration(i) * 10 * time.Second)
+	// They are more than a page of them, whose last moment is on two pages.
+	for i := range 3 * 3600 {
+		at := begin.Add(time.Duration(i) * time.Second)
 		for _, isp := range []string{"ct", "cu", "cm"} {
 			up, code := true, 200
-			if minute := i / 6; minute >= 60 && minute < 75 && isp != "cm" {
+			if minute := i / 60; minute >= 60 && minute < 75 && isp != "cm" {
 				up, code = false, 0
 			}
 			total := 0.4
-			if i/6 >= 170 && isp == "ct" {
+			if i/60 >= 170 && isp == "ct" {
 				total = 2.5
 			}
 			fmt.Fprintf(&probes, "http_quality,target=shop,isp=%s available=%t,up=%di,http_code=%di,total_time=%v,error=\"a \\\"b\\\"\" %d\n", isp, up, map[bool]int{true: 1}[up], code, total, at.UnixNano())
 		}
-		if i%6 == 0 {
+		if i%60 == 0 {
 			fmt.Fprintf(&commands, "shell_command,host=web-1,user=root command=\"ls\",uid=0i %d\n", at.UnixNano())
 		}
 	}
@@ -116,11 +117,11 @@ func TestAReplayJudgesWhatInfluxDBHas(t *testing.T) {
 	shown := func(at time.Duration) string { return begin.Add(at).Local().Format(time.DateTime) }
 	for _, want := range []string{
 		// The third bad sample over telecom, and the second good one; of two lines that are down the first one that is up.
-		"site_bad_over_telecom  warning   target=shop          " + shown(time.Hour+20*time.Second) + "  " + shown(time.Hour+15*time.Minute+10*time.Second) + "  14m50s",
-		"site_bad_over_telecom  warning   target=shop          " + shown(170*time.Minute+20*time.Second) + "  still fires",
-		"site_down              critical  target=shop          " + shown(time.Hour+10*time.Second),
+		"site_bad_over_telecom  warning   target=shop          " + shown(time.Hour+2*time.Second) + "  " + shown(time.Hour+15*time.Minute+time.Second) + "  14m59s",
+		"site_bad_over_telecom  warning   target=shop          " + shown(170*time.Minute+2*time.Second) + "  still fires",
+		"site_down              critical  target=shop          " + shown(time.Hour+time.Second),
 		"dangerous_command      critical  host=web-1 user=root " + shown(time.Hour) + "                       2×",
-		"site_down: fires 1 time, for 14m50s", "dangerous_command: 2 events", "certificate_expires: does not fire",
+		"site_down: fires 1 time, for 14m59s", "dangerous_command: 2 events", "certificate_expires: does not fire",
 		"host_silent: left out, for its query asks for now",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(want), " ")) {
@@ -140,7 +141,7 @@ func TestAReplayJudgesWhatInfluxDBHas(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &result); err != nil || code != 0 {
 		t.Fatalf("exit code %d, %v:\n%s%s", code, err, out, errOut)
 	}
-	if len(result.Episodes) != 1 || result.Points != 3*60*6*3 || result.Episodes[0].Seconds != 890 || !result.Episodes[0].From.Equal(begin.Add(time.Hour+10*time.Second)) {
+	if len(result.Episodes) != 1 || result.Points != 3*3*3600 || result.Episodes[0].Seconds != 899 || !result.Episodes[0].From.Equal(begin.Add(time.Hour+time.Second)) {
 		t.Errorf("it is %+v", result)
 	}
 }

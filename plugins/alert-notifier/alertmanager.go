@@ -99,7 +99,7 @@ func newAlertmanager(c alertmanagerConfig, env sdk.Env) (*syncChannel, error) {
 
 // Sync implements sdk.Syncer.
 func (s *syncChannel) Sync(ctx context.Context, active []*sdk.Alert, validFor time.Duration) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	ctx, cancel := attemptOf(ctx)
 	defer cancel()
 	now := time.Now()
 	current := map[string]posted{}
@@ -219,7 +219,11 @@ func (a *alertmanager) post(ctx context.Context, u *url.URL, list []posted) sdk.
 	}
 	whole := sdk.Delivery{Outcome: sdk.Delivered, Code: "200"}
 	bytes := 0
-	for chunk := range slices.Chunk(list, postedAtOnce) {
+	chunks := slices.Collect(slices.Chunk(list, postedAtOnce))
+	if len(chunks) == 0 {
+		chunks = [][]posted{{}} // which shows whether it is there
+	}
+	for _, chunk := range chunks {
 		body := encode(chunk)
 		whole = a.gateway.send(ctx, p, nil, body, "sync", nil)
 		if bytes += len(body); whole.Outcome != sdk.Delivered {
@@ -240,8 +244,6 @@ func (a *alertmanager) recipients() []string {
 
 // Check implements transport: it asks each for its status.
 func (a *alertmanager) Check(ctx context.Context) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	get := *a.gateway
 	get.method = http.MethodGet
 	worst := sdk.Delivery{Outcome: sdk.Delivered}

@@ -187,6 +187,11 @@ func TestAnAlertmanagerTakesNotices(t *testing.T) {
 		t.Fatalf("it is %+v", d)
 	}
 	until(t, "both are active", func() bool { return slices.Equal(names(active(t, url)), []string{"notice", "site_slow"}) })
+	for name, a := range active(t, url) {
+		if a.StartsAt.After(time.Now()) || time.Since(a.StartsAt) > time.Hour {
+			t.Errorf("%s starts at %v", name, a.StartsAt)
+		}
+	}
 	if got := active(t, url)["notice"].Annotations["summary"]; got != "[TEST] hello" {
 		t.Errorf("the test says %q", got)
 	}

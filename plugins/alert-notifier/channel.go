@@ -35,11 +35,15 @@ func newChannel(typ string, t transport, env sdk.Env) *channel {
 }
 
 // Check implements sdk.Channel.
-func (c *channel) Check(ctx context.Context) sdk.Delivery { return tidy(c.transport.Check(ctx)) }
+func (c *channel) Check(ctx context.Context) sdk.Delivery {
+	ctx, cancel := attemptOf(ctx)
+	defer cancel()
+	return tidy(c.transport.Check(ctx))
+}
 
 // Notify implements sdk.Channel.
 func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	ctx, cancel := attemptOf(ctx)
 	defer cancel()
 	report := sdk.Report{Thread: n.ThreadState}
 	begun := time.Now()
@@ -70,8 +74,23 @@ func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
 	return report
 }
 
-// attemptTime bounds an attempt for which the daemon sets no earlier end.
-const attemptTime = time.Minute
+const (
+	// attemptTime bounds an attempt for which the daemon sets no earlier end.
+	attemptTime = time.Minute
+	// homeTime is what is left of the daemon's time to tell it what became of the attempt; an answer that comes too late is none.
+	homeTime = time.Second
+)
+
+// attemptOf is the time of an attempt within a call of the daemon's.
+func attemptOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(attemptTime)
+	if deadline, ok := ctx.Deadline(); ok {
+		if own := deadline.Add(-min(homeTime, time.Until(deadline)/5)); own.Before(end) {
+			end = own
+		}
+	}
+	return context.WithDeadline(ctx, end)
+}
 
 // incident is that of a notice of one.
 func incident(n *sdk.Notice) string {

@@ -80,12 +80,12 @@ func newDingtalk(c dingtalkConfig, env sdk.Env) (*channel, error) {
 		blocks, short := n.Fit(maxDingTalk, func(b []notice.Block) int { return len(encode(message(b))) })
 		return message(blocks), short, nil
 	}
-	r.judge = func(body []byte) sdk.Delivery {
-		d := errcode(body, []string{"errcode"}, []string{"errmsg"}, dingtalkCodes)
+	r.judge = func(body []byte) (sdk.Delivery, bool) {
+		d, known := errcode(body, []string{"errcode"}, []string{"errmsg"}, dingtalkCodes)
 		if d.Code == "errcode 130101" || d.Code == "errcode 130102" || d.Code == "errcode 90030" {
 			d.RetryAfter = time.Minute
 		}
-		return d
+		return d, known
 	}
 	return newChannel("dingtalk", r, env), nil
 }

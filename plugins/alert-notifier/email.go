@@ -140,8 +140,6 @@ func (e *email) recipients() []string { return e.order }
 
 // Check implements transport: it connects, encrypts and logs in.
 func (e *email) Check(ctx context.Context) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	c, failed := e.connect(ctx)
 	if failed != nil {
 		return *failed
@@ -174,7 +172,7 @@ func (e *email) deliver(ctx context.Context, n *notice.Notice, to []string, done
 			alive := true
 			if message, short, err = e.fitting(n, id, root, e.to[address], c.room()); err != nil {
 				d = sdk.Delivery{Outcome: sdk.PermanentConfig, Code: "message", Message: err.Error()}
-			} else if d, alive = c.send(e.from.Address, address, message); !alive {
+			} else if d, alive = c.send(ctx, e.from.Address, address, message); !alive {
 				c.close()
 				c = nil
 			}
@@ -271,23 +269,13 @@ type conversation struct {
 	hidden hidden
 }
 
-// guarded is a connection that ends when the attempt does, whatever the library under it thinks of time, and on which a server
-// can not talk for ever.
+// guarded is a connection on which a server can not talk for ever.
 type guarded struct {
 	net.Conn
-	end  time.Time
 	left int64
 }
 
 var errTalkative = errors.New("the server says more than any has to say")
-
-// SetDeadline implements net.Conn.
-func (g *guarded) SetDeadline(t time.Time) error {
-	if !g.end.IsZero() && (t.IsZero() || t.After(g.end)) {
-		t = g.end
-	}
-	return g.Conn.SetDeadline(t)
-}
 
 // Read implements net.Conn.
 func (g *guarded) Read(p []byte) (int, error) {
@@ -314,12 +302,8 @@ func (e *email) connect(ctx context.Context) (*conversation, *sdk.Delivery) {
 			return nil, err
 		}
 		c.conn = &guarded{Conn: conn, left: maxDialogue}
-		c.conn.end, _ = ctx.Deadline()
-		// When the attempt is over so is the connection, also where nobody looks at a deadline.
+		// When the attempt is over so is the connection, whatever the library thinks of time.
 		c.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		if err := c.conn.SetDeadline(c.conn.end); err != nil {
-			return nil, err
-		}
 		if e.TLS != "implicit" {
 			return c.conn, nil
 		}
@@ -356,12 +340,17 @@ func (e *email) connect(ctx context.Context) (*conversation, *sdk.Delivery) {
 		if c.conn != nil {
 			_ = c.conn.Close() // the library leaves it open
 		}
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", ctx.Err(), err)
-		}
-		return fail(err, c.hidden)
+		return fail(timely(ctx, err), c.hidden)
 	}
 	return c, nil
+}
+
+// timely is an error that says if the time was over.
+func timely(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
 }
 
 func (e *email) needsUTF8() bool {
@@ -412,8 +401,9 @@ const (
 )
 
 // send sends a message to one recipient. alive says that the connection can take another.
-func (c *conversation) send(from, to string, message []byte) (d sdk.Delivery, alive bool) {
+func (c *conversation) send(ctx context.Context, from, to string, message []byte) (d sdk.Delivery, alive bool) {
 	at, id, err := c.dialogue(from, to, message)
+	err = timely(ctx, err)
 	if err == nil {
 		d = sdk.Delivery{Outcome: sdk.Delivered, Code: "250", ProviderID: id}
 	} else {

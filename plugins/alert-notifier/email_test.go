@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/mail"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -63,7 +64,7 @@ func (s *mailServer) start(t testing.TB) *mailServer {
 }
 
 // envelope is how RFC 5321 has paths.
-var envelope = regexp.MustCompile(`^(MAIL FROM|RCPT TO):<[^<> ]+@[^<> ]+>( BODY=8BITMIME)?$`)
+var envelope = regexp.MustCompile(`^(MAIL FROM|RCPT TO):<[^<> ]+@[^<> ]+>( BODY=8BITMIME)?( SMTPUTF8)?$`)
 
 func (s *mailServer) serve(conn net.Conn) {
 	say := func(text string) bool {
@@ -236,7 +237,7 @@ func TestAMailServerThatHangsEndsAtTheDeadline(t *testing.T) {
 			if took := time.Since(begun); took > 5*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			if len(report.Deliveries) != 2 || report.Deliveries[0].Outcome != want || report.Deliveries[1].Outcome != sdk.Temporary {
+			if len(report.Deliveries) != 2 || report.Deliveries[0].Outcome != want || report.Deliveries[0].Code != "timeout" || report.Deliveries[1].Outcome != sdk.Temporary {
 				t.Errorf("the report is %+v, want %v for the first", report, want)
 			}
 		})
@@ -446,6 +447,45 @@ func TestAPasswordThatWasRotatedIsUsedAtOnce(t *testing.T) {
 	write(key)
 	if d := c.one(t, firing()); d.Outcome != sdk.Delivered {
 		t.Errorf("with the new password it is %+v", d)
+	}
+}
+
+func TestOnlyWhatNeedsItIsSentAsSMTPUTF8(t *testing.T) {
+	for to, want := range map[string]bool{"王小明 <ops@example.com>": false, "值班@example.com": true} {
+		s := (&mailServer{features: []string{"8BITMIME", "SMTPUTF8"}}).start(t)
+		if d := open(t, "email", mailTo(s.address, to)).one(t, firing()); d.Outcome != sdk.Delivered {
+			t.Errorf("%s: it is %+v", to, d)
+		}
+		if got := slices.ContainsFunc(s.lines(), func(l string) bool { return strings.HasPrefix(l, "MAIL") && strings.HasSuffix(l, " SMTPUTF8") }); got != want {
+			t.Errorf("%s: the server was told %q", to, s.lines())
+		}
+	}
+}
+
+func TestANameOfAnyLengthFitsTheLinesOfAHead(t *testing.T) {
+	name := strings.Repeat("监控中心", 20)
+	s := (&mailServer{}).start(t)
+	config := mailTo(s.address, name+" <ops@example.com>", "\"Duty, A. \\\"X\\\"\" <duty@example.com>")
+	config["from"], config["reply_to"] = name+" <alert@example.com>", "答复 <reply@example.com>"
+	open(t, "email", config).Notify(within(t, patience), firing())
+	for i, want := range []mail.Address{{Name: name, Address: "ops@example.com"}, {Name: `Duty, A. "X"`, Address: "duty@example.com"}} {
+		text := s.received()[i]
+		m, err := mail.ReadMessage(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field, want := range map[string]mail.Address{"To": want, "From": {Name: name, Address: "alert@example.com"}, "Reply-To": {Name: "答复", Address: "reply@example.com"}} {
+			list, err := m.Header.AddressList(field)
+			if err != nil || len(list) != 1 || *list[0] != want || strings.Contains(m.Header.Get(field), "?q?") {
+				t.Errorf("%s is %q, %v", field, m.Header.Get(field), err)
+			}
+		}
+		head, _, _ := strings.Cut(text, "\r\n\r\n")
+		for line := range strings.SplitSeq(head, "\r\n") {
+			if len(line) > 78 {
+				t.Errorf("a line has %d bytes: %s", len(line), line)
+			}
+		}
 	}
 }
 

@@ -148,6 +148,23 @@ func TestAProgramThatHangsIsKilledWithAllThatItStarted(t *testing.T) {
 	}
 }
 
+func TestWhatAProgramLeavesBehindIsKilled(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	program := script(t, `sleep 600 >/dev/null 2>&1 & echo $! >"$PIDS"`)
+	if d := open(t, "exec", object{"command": []string{program}, "environment": object{"PIDS": pids}}).one(t, firing()); d.Outcome != sdk.Delivered {
+		t.Errorf("it is %+v", d)
+	}
+	content, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "what was left behind is gone", func() bool { return isGone(pid) })
+}
+
 // isGone reports whether a process has ended; one that nobody has waited for counts.
 func isGone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {

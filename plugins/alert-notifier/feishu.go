@@ -68,8 +68,10 @@ func newFeishu(c feishuConfig, env sdk.Env) (*channel, error) {
 		blocks, short := n.Fit(maxFeishu, func(b []notice.Block) int { return len(encode(full(b))) })
 		return full(blocks), short, nil
 	}
-	r.judge = func(body []byte) sdk.Delivery {
-		return errcode(body, []string{"code", "StatusCode"}, []string{"msg", "StatusMessage"}, feishuCodes)
+	r.judge = func(body []byte) (sdk.Delivery, bool) {
+		d, known := errcode(body, []string{"code", "StatusCode"}, []string{"msg", "StatusMessage"}, feishuCodes)
+		// 9499 is said of too many messages, and of a body that is not understood.
+		return d, known && (d.Code != "code 9499" || strings.Contains(strings.ToLower(d.Message), "too many"))
 	}
 	return newChannel("feishu", r, env), nil
 }

@@ -1,7 +1,11 @@
 // alert-notifier tells people of alerts: by mail, robots of group chats, short messages, webhooks and more.
 package main
 
-import "github.com/vedette-monitor/vedette/sdk"
+import (
+	_ "time/tzdata" // notices name times in zones that a small system does not know
+
+	"github.com/vedette-monitor/vedette/sdk"
+)
 
 // version is set by the linker.
 var version = "0.1.0-dev"

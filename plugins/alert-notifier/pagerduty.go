@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	maxPagerSummary = 1024
 	maxPagerKey     = 255
 	maxPagerText    = 64 << 10
+	// maxPagerTriggers are made of a notice; PagerDuty takes about a hundred a minute.
+	maxPagerTriggers = 60
+	// pagerAtOnce are under way together.
+	pagerAtOnce = 4
 )
 
 type pagerdutyConfig struct {
@@ -76,21 +81,26 @@ func (p *pagerduty) deliver(ctx context.Context, n *notice.Notice, _ []string, d
 	}
 	// An event that was taken before is taken again for the same one, by its key: so all are sent until all are taken, and the
 	// worst that became of one is what became of the notice.
+	events, short := p.events(n)
 	var whole sdk.Delivery
-	for i, event := range p.events(n) {
-		event["routing_key"] = key
-		d := p.post(ctx, event, hide(key))
-		d.Bytes += whole.Bytes
-		d.Truncated = d.Truncated || whole.Truncated
-		if i == 0 || worse(d.Outcome, whole.Outcome) {
-			whole, d = d, whole
+	sent := 0
+	for chunk := range slices.Chunk(events, pagerAtOnce) {
+		results := make(chan sdk.Delivery, len(chunk))
+		for _, event := range chunk {
+			event["routing_key"] = key
+			go func() { results <- p.post(ctx, event, hide(key)) }()
 		}
-		whole.Bytes = max(whole.Bytes, d.Bytes)
+		for range chunk {
+			d := <-results
+			if sent += d.Bytes; whole.Outcome == 0 || worse(d.Outcome, whole.Outcome) {
+				whole = d
+			}
+		}
 		if whole.Outcome == sdk.PermanentConfig || ctx.Err() != nil {
 			break
 		}
 	}
-	whole.Recipient = p.name
+	whole.Recipient, whole.Bytes, whole.Truncated = p.name, sent, short
 	done(whole)
 	return nil
 }
@@ -100,10 +110,16 @@ var severityOfOutcomes = map[sdk.Outcome]int{sdk.Delivered: 0, sdk.PermanentReci
 
 func worse(a, b sdk.Outcome) bool { return severityOfOutcomes[a] > severityOfOutcomes[b] }
 
-// events are what a notice is to PagerDuty: an event for each alert, and one for what the daemon left out.
-func (p *pagerduty) events(n *notice.Notice) []object {
-	var events []object
+// events are what a notice is to PagerDuty: an event for each alert, and one for what the daemon or we left out.
+func (p *pagerduty) events(n *notice.Notice) (events []object, short bool) {
+	triggers, omitted := 0, n.Omitted
 	for _, a := range n.Alerts {
+		if a.State != wire.Kind_KIND_RESOLVED {
+			if triggers++; triggers > maxPagerTriggers {
+				omitted++
+				continue
+			}
+		}
 		event := object{"event_action": "trigger", "dedup_key": pagerKey(a.Incident, n), "client": "Vedette"}
 		if a.State == wire.Kind_KIND_RESOLVED {
 			event["event_action"] = "resolve"
@@ -137,15 +153,15 @@ func (p *pagerduty) events(n *notice.Notice) []object {
 		}
 		events = append(events, event)
 	}
-	if n.Omitted > 0 || len(events) == 0 {
+	if omitted > 0 || len(events) == 0 {
 		one := *n
-		one.Alerts = nil
+		one.Alerts, one.Omitted = nil, omitted
 		blocks, _ := one.Fit(maxPagerText, func(b []notice.Block) int { return len(encode(markup.Plain(b))) })
 		summary, _ := notice.Cut(n.Subject(), maxPagerSummary)
 		events = append(events, object{"event_action": "trigger", "dedup_key": pagerKey("", n), "client": "Vedette", "payload": object{
 			"summary": summary, "source": p.origin, "severity": pagerSeverity(n.Severity()), "custom_details": object{"text": markup.Plain(blocks)}}})
 	}
-	return events
+	return events, triggers > maxPagerTriggers
 }
 
 // pagerKey is what an event and its repeats have in common: the incident, or else the notice.

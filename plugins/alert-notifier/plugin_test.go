@@ -150,14 +150,54 @@ func TestADaemonTellsThroughItsChannelsAndGetsAPointOfEachAttempt(t *testing.T) 
 }
 
 func TestPointsOfOneSeriesHaveTimesOfTheirOwn(t *testing.T) {
-	var c clock
-	seen := map[time.Time]bool{}
-	for range 10000 {
-		seen[c.next()] = true
+	// As if the clock had been set back.
+	c := clock{last: time.Now().Add(time.Hour)}
+	for range 1000 {
+		before := c.last
+		if next := c.next(); !next.After(before) {
+			t.Fatalf("after %v comes %v", before, next)
+		}
 	}
-	if len(seen) != 10000 {
-		t.Errorf("10000 points have %d times", len(seen))
+}
+
+func TestTheDaemonHearsWhatBecameOfAnAttemptBeforeItsTimeIsOver(t *testing.T) {
+	h := sdktest.Start(t, plugin(), sdktest.Options{})
+	silent := listen(t, hang)
+	configs := map[string]object{"email.x": mailTo(silent), "wecom.x": {"url": "http://" + silent}, "exec.x": {"command": []string{script(t, "sleep 600 & sleep 600")}}, "alertmanager.x": {"urls": []string{"http://" + silent}}}
+	req := &wire.ConfigureChannelsRequest{}
+	for name, c := range configs {
+		raw, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, _, _ := strings.Cut(name, ".")
+		req.Channels = append(req.Channels, &wire.Channel{Name: name, Type: typ, Config: raw})
 	}
+	if answer, err := h.Notifier().ConfigureChannels(within(t, patience), req); err != nil || len(answer.Problems) > 0 {
+		t.Fatal(answer, err)
+	}
+	var calls sync.WaitGroup
+	for name := range configs {
+		calls.Go(func() {
+			n := firing()
+			n.Channel = name
+			report, err := h.Notifier().Notify(within(t, 3*time.Second), n)
+			if err != nil || len(report.Deliveries) != 1 || report.Deliveries[0].Code != "timeout" {
+				t.Errorf("%s: the daemon hears %v, %v", name, report, err)
+			}
+		})
+	}
+	calls.Go(func() {
+		if d, err := h.Notifier().Sync(within(t, 3*time.Second), &wire.SyncRequest{Channel: "alertmanager.x"}); err != nil || d.Code != "timeout" {
+			t.Errorf("the daemon hears %v, %v", d, err)
+		}
+	})
+	calls.Go(func() {
+		if d, err := h.Notifier().Check(within(t, 3*time.Second), &wire.CheckRequest{Channel: "email.x"}); err != nil || d.Code != "timeout" {
+			t.Errorf("the daemon hears %v, %v", d, err)
+		}
+	})
+	calls.Wait()
 }
 
 func TestAProblemOfAChannelSaysWhereItIs(t *testing.T) {

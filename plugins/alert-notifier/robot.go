@@ -25,8 +25,9 @@ type robot struct {
 	compose func(n *notice.Notice, now time.Time) (body any, short bool, err error)
 	// sign changes the address of a request, where that is how it is signed; nil where not.
 	sign func(u *url.URL, now time.Time) error
-	// judge says what the body of an answer with a good status means.
-	judge func(body []byte) sdk.Delivery
+	// judge says what the body of an answer means. It is known if the provider's own code says so, which then counts for more
+	// than the status.
+	judge func(body []byte) (d sdk.Delivery, known bool)
 }
 
 func (r *robot) recipients() []string { return []string{r.name} }
@@ -100,8 +101,8 @@ func (r *robot) post(ctx context.Context, n *notice.Notice) sdk.Delivery {
 		return *failed
 	}
 	d, good := a.judge(secrets)
-	if good {
-		d = r.judge(a.body)
+	if said, known := r.judge(a.body); good || known && d.Outcome != sdk.Temporary && said.Outcome != sdk.Delivered {
+		d = said
 		d.Message = secrets.in(d.Message)
 		if d.RetryAfter == 0 && d.Outcome == sdk.Temporary {
 			d.RetryAfter = retryAfter(a.header.Get("Retry-After"), now)
@@ -131,11 +132,12 @@ type object = map[string]any
 type meanings map[int64]sdk.Outcome
 
 // errcode judges an answer whose body says what became of the notice, whatever its status: {"errcode": 0, "errmsg": "ok"}.
-// names are the keys that the number and the words may have; the first number that is there counts.
-func errcode(body []byte, numbers, texts []string, codes meanings) sdk.Delivery {
+// names are the keys that the number and the words may have; the first number that is there counts. It is known if it has a
+// meaning.
+func errcode(body []byte, numbers, texts []string, codes meanings) (_ sdk.Delivery, known bool) {
 	var answer map[string]json.RawMessage
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return noAnswer()
+		return noAnswer(), false
 	}
 	for _, name := range numbers {
 		code, err := strconv.ParseInt(string(answer[name]), 10, 64)
@@ -143,10 +145,11 @@ func errcode(body []byte, numbers, texts []string, codes meanings) sdk.Delivery 
 			continue
 		}
 		if code == 0 {
-			return sdk.Delivery{Outcome: sdk.Delivered, Code: "200"}
+			return sdk.Delivery{Outcome: sdk.Delivered, Code: "200"}, true
 		}
 		d := sdk.Delivery{Outcome: sdk.Temporary, Code: name + " " + strconv.FormatInt(code, 10)}
-		if outcome, ok := codes[code]; ok {
+		outcome, listed := codes[code]
+		if listed {
 			d.Outcome = outcome
 		}
 		for _, text := range texts {
@@ -154,9 +157,9 @@ func errcode(body []byte, numbers, texts []string, codes meanings) sdk.Delivery 
 				break
 			}
 		}
-		return d
+		return d, listed
 	}
-	return noAnswer()
+	return noAnswer(), false
 }
 
 // noAnswer is what an answer means that is none of the provider's, such as the page of a portal: nobody knows whether it was

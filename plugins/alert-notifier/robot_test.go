@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +180,8 @@ func TestAnEventIsMadeOfEachAlert(t *testing.T) {
 	for _, a := range p.asked() {
 		events = append(events, a.json(t))
 	}
+	// They are under way together.
+	slices.SortFunc(events, func(a, b object) int { return strings.Compare(textAt(a, "dedup_key")+"~", textAt(b, "dedup_key")+"~") })
 	var got []string
 	for _, e := range events {
 		if e["routing_key"] != key {
@@ -198,9 +201,9 @@ func TestAnEventIsMadeOfEachAlert(t *testing.T) {
 		t.Errorf("the first is %v", events[0])
 	}
 	// One that is not taken makes the whole not delivered, and all are sent again.
-	count := 0
+	var count atomic.Int32
 	p = provide(t, func(w http.ResponseWriter, r *http.Request) {
-		if count++; count == 2 {
+		if count.Add(1) == 2 {
 			says(429, "")(w, r)
 			return
 		}
@@ -211,6 +214,18 @@ func TestAnEventIsMadeOfEachAlert(t *testing.T) {
 	}
 	if len(p.asked()) != 4 {
 		t.Errorf("%d events were sent", len(p.asked()))
+	}
+	// No more are sent than PagerDuty takes; the last one tells of the rest.
+	n = firing()
+	for i := range 99 {
+		n.Alerts = append(n.Alerts, &sdk.Alert{Incident: fmt.Sprintf("INC-%d", i), State: wire.Kind_KIND_FIRING, Summary: "x"})
+	}
+	p = provide(t, says(202, robots["pagerduty"].yes))
+	if d := open(t, "pagerduty", robots["pagerduty"].config(p.URL)).one(t, n); d.Outcome != sdk.Delivered || !d.Truncated {
+		t.Errorf("of many it is %+v", d)
+	}
+	if last := p.last(t).json(t); len(p.asked()) != maxPagerTriggers+1 || !strings.Contains(textAt(last, "payload", "custom_details", "text"), "+ 40 more") {
+		t.Errorf("of many %d were sent, the last of them %v", len(p.asked()), last)
 	}
 }
 
@@ -264,7 +279,10 @@ func slackText(t *testing.T, a asked) (string, int, int) {
 func TestWhatDoesNotFitAProviderIsLeftOutByWholeAlerts(t *testing.T) {
 	for name, read := range chatText {
 		for _, count := range []int{1, 2, 7, 40, 300} {
-			for _, detail := range []string{"", "short", strings.Repeat("长命令 & <b> 👨‍👩‍👧 `x` ", 40)} {
+			for _, detail := range []string{"", "short", strings.Repeat("长命令 & <b> 👨‍👩‍👧 `x` ", 40), strings.Repeat("电", 2000)} {
+				if count > 40 && len(detail) > 4000 {
+					continue // it says nothing that 40 do not
+				}
 				p := provide(t, says(200, robots[name].yes))
 				n := firing()
 				n.Alerts = nil

@@ -104,15 +104,17 @@ func newSlack(c slackConfig, env sdk.Env) (*channel, error) {
 		m, short := s.message(n)
 		return m, short, nil
 	}
-	r.judge = func(body []byte) sdk.Delivery {
-		if text := strings.TrimSpace(string(body)); text != "ok" {
-			d := slackError(text)
-			if _, ok := slackErrors[text]; !ok {
-				d.Outcome = sdk.Unknown
-			}
-			return d
+	r.judge = func(body []byte) (sdk.Delivery, bool) {
+		text := strings.TrimSpace(string(body))
+		if text == "ok" {
+			return sdk.Delivery{Outcome: sdk.Delivered, Code: "200"}, true
 		}
-		return sdk.Delivery{Outcome: sdk.Delivered, Code: "200"}
+		d := slackError(text)
+		_, known := slackErrors[text]
+		if !known {
+			d.Outcome = sdk.Unknown
+		}
+		return d, known
 	}
 	s.robot = r
 	return newChannel("slack", s, env), nil

@@ -108,8 +108,6 @@ func printable(text string, most int) string {
 
 // Check implements transport: it connects. Over UDP nobody can say whether somebody listens.
 func (s *syslog) Check(ctx context.Context) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	conn, err := s.dial(ctx)
 	if err != nil {
 		d := fault(err, false)
@@ -244,7 +242,7 @@ func (s *syslog) send(ctx context.Context, list []line) sdk.Delivery {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if s.Protocol == "udp" {
-		return s.sendDatagrams(conn, list)
+		return s.sendDatagrams(ctx, conn, list)
 	}
 	w := bufio.NewWriter(conn)
 	bytes := 0
@@ -253,7 +251,7 @@ func (s *syslog) send(ctx context.Context, list []line) sdk.Delivery {
 		bytes += n
 	}
 	if err := w.Flush(); err != nil {
-		d := fault(err, true)
+		d := fault(timely(ctx, err), true)
 		d.Bytes = bytes
 		return d
 	}
@@ -286,12 +284,12 @@ func (s *syslog) part(conn net.Conn) sdk.Delivery {
 }
 
 // sendDatagrams sends each message by itself. That nobody listens shows at the next one, if at all.
-func (s *syslog) sendDatagrams(conn net.Conn, list []line) sdk.Delivery {
+func (s *syslog) sendDatagrams(ctx context.Context, conn net.Conn, list []line) sdk.Delivery {
 	bytes := 0
 	for _, l := range list {
 		n, err := conn.Write([]byte(l.text))
 		if err != nil {
-			d := fault(err, false)
+			d := fault(timely(ctx, err), false)
 			d.Bytes = bytes
 			return d
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,6 @@ const (
 	maxRedirects = 3
 	// maxRetryAfter bounds how long a provider can put a notice off.
 	maxRetryAfter = time.Hour
-	// checkTime bounds a check without a deadline of its own.
-	checkTime = 30 * time.Second
 )
 
 // webConfig is what all channels over HTTP have.
@@ -43,9 +42,12 @@ type webConfig struct {
 // web makes requests. It never sends a notice twice by itself, and goes to no other host than it was told.
 type web struct {
 	client *http.Client
+	// proxy is what must not be shown of the proxy.
+	proxy hidden
 }
 
 func newWeb(c webConfig) (*web, error) {
+	var proxy hidden
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -63,6 +65,9 @@ func newWeb(c webConfig) (*web, error) {
 			return nil, at("proxy", errors.New("this is no address of a proxy, such as http://proxy.example.com:3128"))
 		}
 		t.Proxy = http.ProxyURL(u)
+		if password, ok := u.User.Password(); ok {
+			proxy = basic(u.User.Username(), password)
+		}
 	}
 	if c.CAFile != "" {
 		pool, err := poolOf(string(c.CAFile))
@@ -71,7 +76,7 @@ func newWeb(c webConfig) (*web, error) {
 		}
 		t.TLSClientConfig.RootCAs = pool
 	}
-	return &web{&http.Client{Transport: t, CheckRedirect: redirect}}, nil
+	return &web{&http.Client{Transport: t, CheckRedirect: redirect}, proxy}, nil
 }
 
 func poolOf(file string) (*x509.CertPool, error) {
@@ -132,7 +137,7 @@ func (w *web) do(ctx context.Context, c call) (answer, *sdk.Delivery) {
 	}})
 	fail := func(err error) *sdk.Delivery {
 		d := fault(err, written.Load())
-		d.Message, d.Bytes = c.secrets.in(d.Message), len(c.body)
+		d.Message, d.Bytes = w.proxy.in(c.secrets.in(d.Message)), len(c.body)
 		return &d
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, c.url, bytes.NewReader(c.body))
@@ -162,6 +167,9 @@ func (w *web) do(ctx context.Context, c call) (answer, *sdk.Delivery) {
 		return a, nil
 	}
 	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if a.status/100 != 2 { // it may be the proxy's
+		a.body = []byte(w.proxy.in(string(a.body)))
+	}
 	if err != nil && res.StatusCode/100 == 2 {
 		return a, fail(fmt.Errorf("reading the answer: %w", err))
 	}
@@ -276,7 +284,7 @@ func secretsOf(u *url.URL) hidden {
 		parts = append(parts, u.String(), u.RequestURI())
 	}
 	if password, ok := u.User.Password(); ok {
-		parts = append(parts, u.User.String(), password)
+		parts = append(append(parts, u.User.String()), basic(u.User.Username(), password)...)
 	}
 	for _, values := range u.Query() {
 		for _, v := range values {
@@ -289,6 +297,11 @@ func secretsOf(u *url.URL) hidden {
 		}
 	}
 	return hide(parts...)
+}
+
+// basic are the forms in which a user's password travels.
+func basic(user, password string) hidden {
+	return hide(password, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 }
 
 // headersOf checks headers of the configuration.
@@ -306,10 +319,8 @@ func headersOf(configured map[string]string) (http.Header, error) {
 // reach finds out whether a server is there, and that its certificate is good, without a request that could tell anybody
 // anything.
 func (w *web) reach(ctx context.Context, target string, secrets hidden) sdk.Delivery {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	// A redirect is an answer: many show people who come to their front door to their pages.
-	front := &web{&http.Client{Transport: w.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	front := &web{&http.Client{Transport: w.client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, w.proxy}
 	a, failed := front.do(ctx, call{method: http.MethodHead, url: target, secrets: secrets, accepts: func(int) bool { return true }})
 	if failed != nil {
 		if failed.Outcome == sdk.Unknown {

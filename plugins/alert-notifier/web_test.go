@@ -67,13 +67,20 @@ func TestAnAnswerIsJudgedByWhatItSays(t *testing.T) {
 		{"feishu", 200, `{"code":19022,"msg":"Ip Not Allowed"}`, config, "code 19022"},
 		{"feishu", 200, `{"code":19024,"msg":"Key Words Not Found"}`, config, "code 19024"},
 		{"feishu", 400, `{"code":9499,"msg":"Bad Request"}`, recipient, "400"},
+		{"feishu", 400, `{"code":9499,"msg":"too many request"}`, temporary, "code 9499"},
+		{"feishu", 400, `{"code":19021,"msg":"sign match fail"}`, config, "code 19021"},
+		{"feishu", 403, `{"code":11232,"msg":"frequency limited"}`, temporary, "code 11232"},
+		{"feishu", 400, `{"code":0,"msg":"success"}`, recipient, "400"},
+		{"dingtalk", 400, `{"errcode":99,"errmsg":"new"}`, recipient, "400"},
+		{"dingtalk", 503, `{"errcode":310000,"errmsg":"sign"}`, temporary, "503"},
 		{"feishu", 200, `{"StatusCode":19021,"StatusMessage":"sign"}`, config, "StatusCode 19021"},
 		{"slack", 200, `invalid_token`, config, "invalid_token"},
 		{"slack", 200, `<html>`, unknown, "error"},
-		{"slack", 403, `invalid_token`, config, "403"},
-		{"slack", 404, `no_service`, config, "404"},
-		{"slack", 410, `channel_is_archived`, recipient, "410"},
-		{"slack", 400, `invalid_blocks`, recipient, "400"},
+		{"slack", 403, `invalid_token`, config, "invalid_token"},
+		{"slack", 404, `no_service`, config, "no_service"},
+		{"slack", 404, `channel_not_found`, recipient, "channel_not_found"},
+		{"slack", 410, `channel_is_archived`, recipient, "channel_is_archived"},
+		{"slack", 400, `invalid_blocks`, recipient, "invalid_blocks"},
 		{"slack bot", 200, `{"ok":false,"error":"channel_not_found"}`, recipient, "channel_not_found"},
 		{"slack bot", 200, `{"ok":false,"error":"token_revoked"}`, config, "token_revoked"},
 		{"slack bot", 200, `{"ok":false,"error":"ratelimited"}`, temporary, "ratelimited"},
@@ -233,7 +240,7 @@ func TestWhatNeverReachedTheProviderIsTriedAgain(t *testing.T) {
 	_ = l.Close()
 	for name, r := range robots {
 		c := open(t, typeOf(name), r.config(closed))
-		if d := c.one(t, firing()); d.Outcome != sdk.Temporary || d.Code != "network" || !strings.Contains(d.Message, "refused") {
+		if d := c.one(t, firing()); d.Outcome != sdk.Temporary || d.Code != "network" || !strings.Contains(d.Message, "refused") || strings.Contains(d.Message, "Post") {
 			t.Errorf("%s: a closed port is %+v", name, d)
 		} else {
 			c.tellsNothing(t, d)
@@ -426,9 +433,15 @@ func TestAPointNamesNoRecipient(t *testing.T) {
 }
 
 func TestASecretInAFileIsReadAgainWhenItChanges(t *testing.T) {
+	for _, typ := range []string{"wecom", "webhook"} {
+		t.Run(typ, func(t *testing.T) { isReadAgain(t, typ) })
+	}
+}
+
+func isReadAgain(t *testing.T, typ string) {
 	file := filepath.Join(t.TempDir(), "url")
 	p := provide(t, says(200, `{"errcode":0}`))
-	c := open(t, "wecom", object{"url_file": file})
+	c := open(t, typ, object{"url_file": file})
 	if d := c.one(t, firing()); d.Outcome != sdk.PermanentConfig || !strings.Contains(d.Message, "no such file") {
 		t.Errorf("without the file it is %+v", d)
 	}
@@ -449,6 +462,39 @@ func TestASecretInAFileIsReadAgainWhenItChanges(t *testing.T) {
 	if d := c.one(t, firing()); d.Outcome != sdk.PermanentConfig || !strings.Contains(d.Message, "empty") {
 		t.Errorf("with an empty file it is %+v", d)
 	}
+}
+
+func TestRequestsGoThroughTheProxyThatIsNamed(t *testing.T) {
+	target := "http://hooks.example.invalid/services/" + key
+	proxy := provide(t, func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := proxyUser(r); user != "u" || password != key || r.URL.String() != target {
+			says(407, "for "+r.URL.String()+" you are "+r.Header.Get("Proxy-Authorization")+"")(w, r)
+			return
+		}
+		says(200, "ok")(w, r)
+	})
+	config := object{"url": target, "proxy": strings.Replace(proxy.URL, "http://", "http://u:"+key+"@", 1)}
+	if d := open(t, "webhook", config).one(t, firing()); d.Outcome != sdk.Delivered {
+		t.Errorf("it is %+v", d)
+	}
+	config["proxy"] = strings.Replace(proxy.URL, "http://", "http://v:"+key+"@", 1)
+	c := open(t, "webhook", config)
+	d := c.one(t, firing())
+	if d.Outcome != sdk.PermanentConfig || d.Code != "407" {
+		t.Errorf("with another user it is %+v", d)
+	}
+	c.tellsNothing(t, d)
+	proxy.Close()
+	c = open(t, "webhook", config)
+	if d = c.one(t, firing()); d.Outcome != sdk.Temporary {
+		t.Errorf("without the proxy it is %+v", d)
+	}
+	c.tellsNothing(t, d)
+}
+
+func proxyUser(r *http.Request) (user, password string, ok bool) {
+	in := http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+	return in.BasicAuth()
 }
 
 func TestOnlyTheRecipientsThatAreNamedAreTold(t *testing.T) {

@@ -89,7 +89,7 @@ func (g *gateway) send(ctx context.Context, p *place, f *fields, body []byte, id
 		if err != nil {
 			return config(err)
 		}
-		secrets = append(secrets, hide(password)...)
+		secrets = append(secrets, basic(g.username, password)...)
 		r := http.Request{Header: header}
 		r.SetBasicAuth(g.username, password)
 	}

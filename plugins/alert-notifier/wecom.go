@@ -52,12 +52,12 @@ func newWecom(c wecomConfig, env sdk.Env) (*channel, error) {
 		blocks, short := n.Fit(maxWecom, func(b []notice.Block) int { return len(text(b)) })
 		return object{"msgtype": "markdown", "markdown": object{"content": text(blocks)}}, short, nil
 	}
-	r.judge = func(body []byte) sdk.Delivery {
-		d := errcode(body, []string{"errcode"}, []string{"errmsg"}, wecomCodes)
+	r.judge = func(body []byte) (sdk.Delivery, bool) {
+		d, known := errcode(body, []string{"errcode"}, []string{"errmsg"}, wecomCodes)
 		if d.Code == "errcode 45009" {
 			d.RetryAfter = time.Minute
 		}
-		return d
+		return d, known
 	}
 	return newChannel("wecom", r, env), nil
 }

@@ -99,6 +99,7 @@ func New(world World, log Log, box *outbox.Outbox, incidents []*incident.Inciden
 		silences: map[string]*silence{}, groups: map[string]*group{}, paths: map[string][]path{}, inactive: map[string]time.Time{},
 		sources: map[string]int{}, dirty: map[string]bool{}, holds: true,
 	}
+	box.Told(d.told)
 	slices.SortFunc(incidents, byAge)
 	for _, i := range incidents {
 		if over(i) {
@@ -115,6 +116,14 @@ func New(world World, log Log, box *outbox.Outbox, incidents []*incident.Inciden
 		d.silences[s.ID] = &silence{Silence: s, hits: map[string]bool{}}
 	}
 	return d
+}
+
+// told is what a channel was told of an incident, or is about to be, or nil.
+func (d *Dispatcher) told(channel, id string) *incident.Told {
+	if i := d.incidents[id]; i != nil {
+		return i.Told[channel]
+	}
+	return nil
 }
 
 func byAge(a, b *incident.Incident) int {

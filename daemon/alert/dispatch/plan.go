@@ -299,9 +299,12 @@ func (d *Dispatcher) Settle(ends []outbox.End, now time.Time) {
 	for _, e := range ends {
 		for _, item := range e.Notice.Items {
 			d.settle(item.Incident.ID, e, now)
-			if e.Fallback != nil {
-				d.fellBack(item, e.Fallback, now)
-			}
+		}
+		if e.Fallback == nil {
+			continue
+		}
+		for _, item := range e.Fallback.Items {
+			d.fellBack(item, e.Fallback, now)
 		}
 	}
 }

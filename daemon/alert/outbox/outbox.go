@@ -58,6 +58,7 @@ type Outbox struct {
 	queues map[string]*queue
 	dead   []*incident.Notice
 	log    Log
+	told   func(channel, incident string) *incident.Told
 }
 
 // Log is told what is to be kept.
@@ -97,7 +98,7 @@ type state struct {
 
 // New makes an outbox of what was kept. The channels come with Configure.
 func New(log Log, notices, dead []*incident.Notice, states map[string]json.RawMessage) *Outbox {
-	o := &Outbox{queues: map[string]*queue{}, dead: dead, log: log}
+	o := &Outbox{queues: map[string]*queue{}, dead: dead, log: log, told: func(string, string) *incident.Told { return nil }}
 	for name, raw := range states {
 		// What can not be read is as if nothing was known of the channel.
 		q := o.queue(name)
@@ -116,6 +117,10 @@ func New(log Log, notices, dead []*incident.Notice, states map[string]json.RawMe
 	slices.SortFunc(o.dead, func(a, b *incident.Notice) int { return a.GivenUp.Compare(b.GivenUp) })
 	return o
 }
+
+// Told says how it is found out what a channel was told of an incident, or nil: a fallback is told nothing twice, and no end of what it
+// does not know.
+func (o *Outbox) Told(f func(channel, incident string) *incident.Told) { o.told = f }
 
 func (o *Outbox) queue(name string) *queue {
 	q := o.queues[name]
@@ -144,13 +149,12 @@ func (o *Outbox) Configure(opts Options, all []Channel) {
 	}
 }
 
-// Put takes a notice. It is put together with one of the same thread that waits and was not tried yet, or surely has not arrived.
-// The notice that then waits is returned.
+// Put takes a notice. It is put together with one of the same thread that waits and was not tried yet, or surely has not arrived; or with
+// a digest of that kind. The notice that then waits is returned.
 func (o *Outbox) Put(n *incident.Notice) *incident.Notice {
 	q := o.queue(n.Channel)
 	for _, waiting := range q.notices {
-		if waiting == q.inFlight || waiting.Thread != n.Thread || waiting.MayRepeat || waiting.Test || n.Test || len(waiting.Recipients) > 0 ||
-			waiting.Kind == wire.Kind_KIND_DIGEST {
+		if waiting == q.inFlight || !grows(waiting) || n.Test || waiting.Thread != n.Thread && waiting.Kind != wire.Kind_KIND_DIGEST {
 			continue
 		}
 		merge(waiting, n)
@@ -161,6 +165,10 @@ func (o *Outbox) Put(n *incident.Notice) *incident.Notice {
 	o.log.PutNotice(n)
 	return n
 }
+
+// grows reports whether a notice that waits can take up others. One that may have arrived, or has for some, can not: the same is told only
+// in the same words.
+func grows(n *incident.Notice) bool { return !n.Test && !n.MayRepeat && len(n.Recipients) == 0 }
 
 // merge adds to a notice what a later one tells: of each incident the latest.
 func merge(into, n *incident.Notice) {
@@ -186,7 +194,9 @@ func merge(into, n *incident.Notice) {
 	}
 	into.Step = max(into.Step, n.Step)
 	into.Also = max(into.Also, n.Also)
-	into.Kind = KindOf(into.Items)
+	if into.Kind != wire.Kind_KIND_DIGEST {
+		into.Kind = KindOf(into.Items)
+	}
 	into.Late = slices.ContainsFunc(into.Items, func(i incident.Item) bool { return i.Late })
 }
 

@@ -16,18 +16,31 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 	if q == nil || q.removed || q.inFlight != nil || len(q.notices) == 0 {
 		return nil, 0
 	}
-	if ahead := q.state.NotBefore.Sub(now); ahead > 0 {
-		return nil, min(ahead, lastRetry)
+	if wait := q.state.NotBefore.Sub(now); wait > 0 {
+		return nil, min(wait, lastRetry)
 	}
-	i := slices.IndexFunc(q.notices, func(n *incident.Notice) bool { return !n.NotBefore.After(now) })
-	if i < 0 {
-		first := q.notices[0].NotBefore
-		for _, n := range q.notices {
-			if n.NotBefore.Before(first) {
-				first = n.NotBefore
-			}
+	// Notices of a thread go in their order: nobody is to hear of the end before the beginning.
+	i, first := -1, now.Add(lastRetry)
+	ahead := map[string]bool{}
+	for at, n := range q.notices {
+		if ahead[n.Thread] {
+			continue
 		}
-		return nil, min(first.Sub(now), lastRetry)
+		ahead[n.Thread] = true
+		if !n.NotBefore.After(now) {
+			i = at
+			break
+		}
+		if n.NotBefore.Before(first) {
+			first = n.NotBefore
+		}
+		if n.Kind == wire.Kind_KIND_DIGEST {
+			// It may have any thread in it.
+			break
+		}
+	}
+	if i < 0 {
+		return nil, first.Sub(now)
 	}
 	if wait := q.starving(now); wait > 0 {
 		return nil, wait
@@ -69,8 +82,14 @@ func (o *Outbox) begin(q *queue, n *incident.Notice, now time.Time) *incident.No
 // fold puts together what waits, if it is too much to be told one by one.
 func (o *Outbox) fold(q *queue, now time.Time) *incident.Notice {
 	var waiting []*incident.Notice
+	ahead := map[string]bool{}
 	for _, n := range q.notices {
-		if !n.Test && !n.MayRepeat && len(n.Recipients) == 0 {
+		switch {
+		case n.Kind == wire.Kind_KIND_DIGEST && !grows(n):
+			return nil
+		case !grows(n):
+			ahead[n.Thread] = true
+		case !ahead[n.Thread]:
 			waiting = append(waiting, n)
 		}
 	}
@@ -231,7 +250,8 @@ func (o *Outbox) bury(n *incident.Notice) {
 	}
 }
 
-// fallBack gives a notice to the fallback, or returns nil if there is none.
+// fallBack gives a notice to the fallback, or returns nil if there is none, or nothing in it that the fallback's readers could make
+// sense of.
 func (o *Outbox) fallBack(q *queue, n *incident.Notice, now time.Time) *incident.Notice {
 	to := o.queues[q.Fallback]
 	if q.Fallback == "" || to == nil || to.removed {
@@ -241,8 +261,37 @@ func (o *Outbox) fallBack(q *queue, n *incident.Notice, now time.Time) *incident
 	f.ID, f.Channel, f.InPlaceOf = n.ID+"."+q.Fallback, q.Fallback, q.Name
 	f.Created, f.NotBefore, f.Attempts, f.MayRepeat, f.Recipients, f.FellBack = now, time.Time{}, 0, false, nil, false
 	f.LastOutcome, f.LastCode, f.LastError, f.GivenUp, f.Why = "", "", "", time.Time{}, ""
-	f.Items = slices.Clone(n.Items)
-	return o.Put(&f)
+	f.Items = nil
+	for _, item := range n.Items {
+		known := o.told(q.Fallback, item.Incident.ID)
+		switch item.Kind {
+		case wire.Kind_KIND_RESOLVED, wire.Kind_KIND_FLAPPING_ENDED:
+			// Who knows of the incident is told of its end in a notice of his own.
+			if known != nil || !item.Late {
+				continue
+			}
+		case wire.Kind_KIND_REPEAT:
+			if known == nil {
+				item.Kind = wire.Kind_KIND_FIRING
+			}
+		default:
+			if known != nil && item.Incident.Level <= known.Level {
+				continue
+			}
+		}
+		f.Items = append(f.Items, item)
+	}
+	if len(f.Items) == 0 {
+		return nil
+	}
+	if f.Kind != wire.Kind_KIND_DIGEST {
+		f.Kind = KindOf(f.Items)
+	}
+	// It may join one that waits; what it brought to that is what the fallback is told now.
+	added := f
+	added.Items = slices.Clone(f.Items)
+	o.Put(&f)
+	return &added
 }
 
 // Tick gives notices that wait for too long to fallbacks, and gives up those that have waited for a day.

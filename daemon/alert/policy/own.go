@@ -6,7 +6,7 @@ import "github.com/vedette-monitor/vedette/sdk/wire"
 func Measurements() []wire.Measurement {
 	return []wire.Measurement{
 		{
-			Name: "alert_active", Record: true,
+			Name: "alert_active",
 			Doc:  "How many instances of an alert are in which state, every 60 s.",
 			Tags: []wire.TagSchema{{Name: "alert", Doc: "the alert"}, {Name: "severity", Doc: "that of the instances; info, warning or critical"}},
 			Fields: []wire.FieldSchema{
@@ -20,7 +20,7 @@ func Measurements() []wire.Measurement {
 			},
 		},
 		{
-			Name: "alert_eval", Record: true,
+			Name: "alert_eval",
 			Doc:  "How an alert was judged, every 60 s. Counts begin with the daemon.",
 			Tags: []wire.TagSchema{{Name: "alert", Doc: "the alert"}},
 			Fields: []wire.FieldSchema{
@@ -36,7 +36,7 @@ func Measurements() []wire.Measurement {
 			},
 		},
 		{
-			Name: "notify_queue", Record: true,
+			Name: "notify_queue",
 			Doc:  "What waits to be told through a channel, every 30 s.",
 			Tags: []wire.TagSchema{{Name: "notifier", Doc: "the channel, as in email.ops"}},
 			Fields: []wire.FieldSchema{

@@ -155,20 +155,20 @@ func observe(b *testing.B, s *Set, in *feed) {
 		out = s.Observe(out[:0], p, now)
 	}
 	b.ReportAllocs()
-	n, before := 0, used(b)
+	n, before := 0, processor(b)
 	for b.Loop() {
 		p, now := in.take()
 		out = s.Observe(out[:0], p, now)
 		n++
 	}
-	b.ReportMetric(float64(used(b)-before)/float64(n), "cpu-ns/op")
+	b.ReportMetric(float64(processor(b)-before)/float64(n), "cpu-ns/op")
 }
 
-// used is the processor time of this process: what a rule costs, also while others use the machine.
-func used(b *testing.B) time.Duration {
+// processor is the processor time of this process: what a rule costs, also while others use the machine.
+func processor(t testing.TB) time.Duration {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

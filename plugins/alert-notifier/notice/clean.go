@@ -69,10 +69,12 @@ func clean(text string) string {
 	return b.String()
 }
 
-// plain reports whether there is nothing to clean.
+// plain reports whether there is nothing to clean, as in most texts: letters of ASCII, Chinese, and its punctuation.
 func plain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' && c != '\n' || c >= 0x7f {
+	for _, r := range text {
+		switch {
+		case r >= ' ' && r < 0x7f, r == '\n', r >= 0x4e00 && r <= 0x9fff, r >= 0x3001 && r <= 0x3020, r >= 0xff01 && r <= 0xff5e:
+		default:
 			return false
 		}
 	}
@@ -94,7 +96,12 @@ const maxCluster = 120
 
 // Cut shortens a text to so many characters, as people count them: an emoji of a family is one. The last is an ellipsis if
 // something is missing.
-func Cut(text string, most int) (string, bool) { return cut(text, most, func(string) int { return 1 }) }
+func Cut(text string, most int) (string, bool) {
+	if utf8.RuneCountInString(text) <= most { // none has more characters than that
+		return text, false
+	}
+	return cut(text, most, func(string) int { return 1 })
+}
 
 // CutBytes shortens a text to so many bytes, between characters.
 func CutBytes(text string, most int) (string, bool) {

@@ -4,13 +4,11 @@ import "github.com/vedette-monitor/vedette/sdk/wire"
 
 // words are the fixed words of a language.
 type words struct {
-	kinds map[wire.Kind]string
+	kinds      map[wire.Kind]string
+	severities map[string]string
 	// What remarks and facts are called.
-	late, mayRepeat, more, moreTail, labels, since, until, lasted, last, bad, folded, values, reason, unsuppressed, detail, link, value, step string
-	severity, incident                                                                                                                        string
-	severities                                                                                                                                map[string]string
-	separator                                                                                                                                 string
-	second, minute, hour, day                                                                                                                 string
+	late, mayRepeat, more, moreTail, labels, since, until, lasted, last, bad, folded, values, reason, unsuppressed, link, value string
+	second, minute, hour, day                                                                                                   string
 }
 
 var english = &words{
@@ -21,10 +19,8 @@ var english = &words{
 	},
 	late: "LATE", mayRepeat: "An earlier attempt may have reached you already.", more: "+ ", moreTail: " more",
 	labels: "Labels", since: "Since", until: "Over", lasted: "Lasted", last: "Last sample", bad: "Bad samples", folded: "Events", values: "Values",
-	reason: "Reason", unsuppressed: "Not told before", detail: "Detail", link: "Open", value: "Value", step: "Step",
-	severity: "Severity", incident: "Incident",
-	separator: ": ",
-	second:    " s", minute: " min", hour: " h", day: " d",
+	reason: "Reason", unsuppressed: "Not told before", link: "Open", value: "Value",
+	second: " s", minute: " min", hour: " h", day: " d",
 }
 
 var chinese = &words{
@@ -35,10 +31,8 @@ var chinese = &words{
 	},
 	late: "迟到", mayRepeat: "之前的一次发送可能已经送达。", more: "+ 另有 ", moreTail: " 条",
 	labels: "标签", since: "开始", until: "结束", lasted: "持续", last: "最近采样", bad: "异常采样", folded: "事件数", values: "最近值",
-	reason: "原因", unsuppressed: "此前未通知", detail: "详情", link: "查看", value: "当前值", step: "步骤",
-	severity: "级别", incident: "事件编号",
+	reason: "原因", unsuppressed: "此前未通知", link: "查看", value: "当前值",
 	severities: map[string]string{"critical": "严重", "warning": "警告", "info": "提示"},
-	separator:  "：",
 	second:     " 秒", minute: " 分钟", hour: " 小时", day: " 天",
 }
 
