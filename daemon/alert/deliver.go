@@ -197,7 +197,7 @@ func (e *Engine) sync(ctx context.Context, now time.Time) {
 		s.underWay, s.last = true, now
 		req := &wire.SyncRequest{Channel: name, ValidFor: durationpb.New(syncHolds)}
 		for i := range items {
-			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings.Zone))
+			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings))
 		}
 		plugin, within := c.Plugin, e.policy.Settings.Attempt
 		e.running.Go(func() {
