@@ -18,6 +18,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/outbox"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
+	"github.com/vedette-monitor/vedette/daemon/config"
 	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/sdk"
 )
@@ -296,11 +297,16 @@ func labelsOf(a *policy.Alert, severity string, values []string) map[string]stri
 func (e *Engine) checkLabels(labels map[string]string) error {
 	for name := range labels {
 		if !slices.Contains(e.policy.Labels, name) && !slices.Contains(label.Own, name) {
-			return fmt.Errorf("no alert has a label %q; there is %s", name, strings.Join(slices.Concat(label.Own, e.policy.Labels), ", "))
+			all := slices.Concat(label.Own, e.policy.Labels)
+			return fmt.Errorf("no alert has a label %q.%s There is: %s", name, config.DidYouMean(name, all), strings.Join(all, ", "))
 		}
 	}
 	if a := labels["alert"]; a != "" && e.alerts[a] == nil {
-		return fmt.Errorf("there is no alert %q", a)
+		var names []string
+		for _, known := range e.policy.Alerts {
+			names = append(names, known.Name)
+		}
+		return fmt.Errorf("there is no alert %q.%s", a, config.DidYouMean(a, names))
 	}
 	return nil
 }

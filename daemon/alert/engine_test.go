@@ -330,3 +330,30 @@ func BenchmarkObserve(b *testing.B) {
 		e.Observe(p)
 	}
 }
+
+func TestNothingIsToldOrAcknowledgedThatCanNotBeKept(t *testing.T) {
+	to := new(post)
+	b := start(t, filepath.Join(t.TempDir(), "state.db"), policyOf(t, nil, "time > 2"), to)
+	b.see("shop", 3)
+	waitFor(t, "the alarm", func() bool { return len(to.all()) == 1 })
+	// No write works any more.
+	if err := b.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := pointtest.Of(t, quality.Name, time.Now(), map[string]any{"target": "other", "time": 3.0, "ok": true}, func(key string) bool { return key == "target" })
+	settled := make(chan struct{}, 1)
+	if !b.Observe(p) {
+		t.Error("nothing follows from a bad sample")
+	}
+	b.Settle(func() { settled <- struct{}{} })
+	waitFor(t, "the engine to say so", func() bool {
+		var l *Listing
+		if err := b.do(t.Context(), func(now time.Time) { l, _ = b.list("", now) }); err != nil {
+			t.Fatal(err)
+		}
+		return l.Problem != "" && len(l.Incidents) == 2
+	})
+	if len(settled) > 0 || len(to.all()) > 1 {
+		t.Errorf("%d were acknowledged, told was %q", len(settled), to.all())
+	}
+}
