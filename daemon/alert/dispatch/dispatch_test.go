@@ -333,7 +333,7 @@ func TestAChannelThatSyncsHasTheWholeSet(t *testing.T) {
 	d.until("12:02")
 	var got []string
 	for _, item := range d.Active("am", d.now, 4*time.Minute) {
-		got = append(got, kindWord(item.Kind)+" "+item.Incident.Key)
+		got = append(got, incident.KindWord(item.Kind)+" "+item.Incident.Key)
 	}
 	if len(got) != 2 || got[0] != "firing c" || got[1] != "resolved a" {
 		t.Errorf("the set is %v", got)

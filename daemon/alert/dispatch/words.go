@@ -1,6 +1,9 @@
 package dispatch
 
-import "github.com/vedette-monitor/vedette/sdk/wire"
+import (
+	"github.com/vedette-monitor/vedette/daemon/alert/incident"
+	"github.com/vedette-monitor/vedette/sdk/wire"
+)
 
 // words are the fixed words of notices in a language. What alerts say themselves is in the words of whoever wrote them.
 type words struct {
@@ -36,7 +39,7 @@ func (w words) kind(k wire.Kind) string {
 	if word, ok := w.kinds[k]; ok {
 		return word
 	}
-	return kindWord(k)
+	return incident.KindWord(k)
 }
 
 func (w words) severity(name string) string {

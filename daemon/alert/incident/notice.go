@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -60,3 +61,9 @@ func (i *Incident) Snapshot() Incident {
 	s.Told, s.Threads, s.Log, s.Suppressed = nil, nil, nil, nil
 	return s
 }
+
+// KindName is a kind as it is stored: firing, flapping_ended.
+func KindName(k wire.Kind) string { return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_")) }
+
+// KindWord is a kind for people: flapping ended.
+func KindWord(k wire.Kind) string { return strings.ReplaceAll(KindName(k), "_", " ") }
