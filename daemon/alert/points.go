@@ -232,7 +232,7 @@ func Measurements() []wire.Measurement {
 				"the name of a tag here begins with by_.",
 			Tags: []wire.TagSchema{
 				tag("alert", "the alert"), tag("severity", "info, warning or critical"), tag("to", "pending, firing, flapping, resolved, ok or event"),
-				tag("reason", "why: bad, worse, good, silent, heard, forgotten, happened, more, flap begins, flap ends, rule removed, rule changed"),
+				tag("reason", "why: bad, worse, good, silent, heard, forgotten, happened, more, flap begins, flap ends, rule removed, rule changed, query fails, query works"),
 				tag("evaluator", "the daemon that judged"),
 			},
 			Fields: []wire.FieldSchema{

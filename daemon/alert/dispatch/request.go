@@ -82,7 +82,7 @@ func Alert(item *incident.Item, s policy.Settings) *wire.Alert {
 	a := &wire.Alert{
 		Incident: i.ID, Name: i.Alert, Severity: i.Severity, State: item.Kind, Labels: i.Labels, Tags: i.Tags, Summary: i.Summary, Detail: i.Detail, Link: i.Link,
 		FiredAt: timestamppb.New(i.Fired), Value: i.Value, Recent: i.Recent, Bad: uint32(i.Bad), Of: uint32(i.Of),
-		Folded: uint32(i.Count), Reason: i.Reason, SuppressionEnded: item.Ended,
+		Folded: uint32(i.Count), Reason: wordsOf(s.Language).reasons[i.Reason], SuppressionEnded: item.Ended,
 	}
 	if !i.Resolved.IsZero() {
 		a.ResolvedAt = timestamppb.New(i.Resolved)
@@ -101,10 +101,17 @@ func noData(i *incident.Incident, zone *time.Location, w words) string {
 	return w.noData + i.LastSample.In(zone).Format("2006-01-02 15:04:05 MST")
 }
 
+// titled is how many alerts a title has the summaries of: of more it has their numbers.
+const titled = 3
+
 // title is what a notice is about, on one line. How it is told what kind of notice it is, is the channel's own.
 func title(n *incident.Notice, w words) string {
-	if len(n.Items) == 1 {
-		return n.Items[0].Incident.Summary
+	if len(n.Items) <= titled {
+		var summaries []string
+		for _, item := range n.Items {
+			summaries = append(summaries, item.Incident.Summary)
+		}
+		return template.Clean(strings.Join(summaries, "; "), template.MaxLine, false)
 	}
 	var names []string
 	counts := map[string]int{}

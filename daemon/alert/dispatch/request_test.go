@@ -101,8 +101,18 @@ func TestTheFixedWordsAreThoseOfTheLanguage(t *testing.T) {
 			t.Errorf("the text has no %q:\n%s", want, r.Text)
 		}
 	}
-	if r.Title != "2 条告警：slow (1), down (1)" {
+	if r.Title != "slow 1 is bad; down 0 is bad" {
 		t.Errorf("the title is %q", r.Title)
+	}
+}
+
+func TestAReasonIsToldWhereItSaysMoreThanTheState(t *testing.T) {
+	for reason, want := range map[string]string{"bad": "", "good": "", "happened": "", "worse": "it got worse", "rule removed": "its rule was removed"} {
+		one := item(wire.Kind_KIND_FIRING, "down", "critical", 1)
+		one.Incident.Reason = reason
+		if got := Alert(&one, policy.Settings{Zone: time.UTC}).Reason; got != want {
+			t.Errorf("%s is told as %q", reason, got)
+		}
 	}
 }
 
