@@ -170,8 +170,8 @@ notifier "ledger" "night" {
 			return false
 		}
 		for _, r := range rows {
-			// A channel ends a little before the daemon gives it up, so that its word is heard.
-			if ms, _ := r["latency_ms"].Float(); r["outcome"].String() != "temporary" || ms < attempt*850 || ms > attemptsWithin*1000 {
+			// A channel ends a little before the daemon gives it up, so that its word is heard, and leaves time for goodbyes.
+			if ms, _ := r["latency_ms"].Float(); r["outcome"].String() != "temporary" || ms < attempt*600 || ms > attemptsWithin*1000 {
 				t.Errorf("an attempt took %f ms and was %s", ms, r["outcome"])
 			}
 		}
@@ -207,11 +207,14 @@ func (s *site) wantPointsAsDeclared(names ...string) {
 		s.t.Fatal(err)
 	}
 	declared = append(declared, manifest.Measurements...)
-	columns := func(what, name string) map[string]string {
-		found := map[string]string{}
-		rows, err := s.query(fmt.Sprintf("SHOW %s KEYS FROM records.%s", what, name))
+	columns := func(what string, m wire.Measurement) map[string]string {
+		found, place := map[string]string{}, m.Name
+		if m.Record {
+			place = "records." + m.Name
+		}
+		rows, err := s.query(fmt.Sprintf("SHOW %s KEYS FROM %s", what, place))
 		if err != nil {
-			s.t.Errorf("%s: %v", name, err)
+			s.t.Errorf("%s: %v", m.Name, err)
 		}
 		for _, r := range rows {
 			found[r[strings.ToLower(what)+"Key"].String()] = r["fieldType"].String()
@@ -219,17 +222,19 @@ func (s *site) wantPointsAsDeclared(names ...string) {
 		return found
 	}
 	for _, name := range names {
-		waitUntil(s.t, name+" is in InfluxDB", 2*time.Minute, func() bool { return len(columns("FIELD", name)) > 0 })
 		m := declared[slices.IndexFunc(declared, func(m wire.Measurement) bool { return m.Name == name })]
+		waitUntil(s.t, name+" is in InfluxDB", 2*time.Minute, func() bool { return len(columns("FIELD", m)) > 0 })
 		// What every point has from its vantage point, and an event from the by of its alert.
 		tags := map[string]bool{"host": true, "isp": true, "idc": true}
 		if name == "alert_event" {
-			tags["key"], tags["notifier"] = true, true
+			for _, by := range []string{"key", "notifier", "plugin", "lane", "by_alert"} {
+				tags[by] = true
+			}
 		}
 		for _, t := range m.Tags {
 			tags[t.Name] = true
 		}
-		for tag := range columns("TAG", name) {
+		for tag := range columns("TAG", m) {
 			if !tags[tag] || strings.Contains(tag, "incident") || tag == "id" {
 				s.t.Errorf("%s has the tag %s", name, tag)
 			}
@@ -238,7 +243,7 @@ func (s *site) wantPointsAsDeclared(names ...string) {
 		for _, f := range m.Fields {
 			types[f.Name] = map[wire.Type]string{wire.TypeInt: "integer", wire.TypeFloat: "float", wire.TypeString: "string", wire.TypeBool: "boolean"}[f.Type]
 		}
-		for field, typ := range columns("FIELD", name) {
+		for field, typ := range columns("FIELD", m) {
 			if types[field] != typ {
 				s.t.Errorf("%s has the field %s of type %s, and is declared with %q", name, field, typ, types[field])
 			}

@@ -78,7 +78,11 @@ func (e *Engine) settle(n *incident.Notice, r outbox.Result, thread map[string]s
 		e.threads[threadKey(n)] = t
 		e.batch.PutThread(threadKey(n), t)
 	}
+	open := e.box.Open(n.Channel)
 	ends := e.box.Settle(n, r, now)
+	if e.box.Open(n.Channel) != open {
+		e.queued = time.Time{} // whoever watches the channels is to know at once
+	}
 	if name, ok := strings.CutPrefix(n.Channel, beatPrefix); ok {
 		e.noteBeat(name, n.LastError)
 	} else if n.LastError != "" && len(ends) == 0 {

@@ -63,11 +63,15 @@ func (e *Engine) asked(a *policy.Alert, q *asking, rows []*point.Point, err erro
 		}
 		if q.failures == brokenAfter {
 			e.log.Error("the query of an alert fails again and again", "alert", a.Name, "error", err)
+			e.count = time.Time{} // whoever watches the alerts is to know at once
 		}
 		if a.Query.Alert {
 			e.dispatch.QueryFailed(a.Name, err.Error(), now)
 		}
 		return
+	}
+	if q.failures >= brokenAfter {
+		e.count = time.Time{}
 	}
 	if q.failures > 0 {
 		e.log.Info("the query of an alert works again", "alert", a.Name)

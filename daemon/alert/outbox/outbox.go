@@ -225,6 +225,12 @@ func (o *Outbox) Holds(channel, id string) bool {
 	})
 }
 
+// Open reports whether a channel delivers nothing, and is tried by one notice at a time.
+func (o *Outbox) Open(channel string) bool {
+	q := o.queues[channel]
+	return q != nil && !q.state.Open.IsZero()
+}
+
 // Dead are the notices that were given up, oldest first.
 func (o *Outbox) Dead() []*incident.Notice { return o.dead }
 

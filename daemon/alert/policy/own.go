@@ -21,7 +21,7 @@ func Measurements() []wire.Measurement {
 		},
 		{
 			Name: "alert_eval",
-			Doc:  "How an alert was judged, every 60 s. Counts begin with the daemon.",
+			Doc:  "How an alert was judged, every 60 s, and when its query begins or ceases to fail. Counts begin with the daemon.",
 			Tags: []wire.TagSchema{{Name: "alert", Doc: "the alert"}},
 			Fields: []wire.FieldSchema{
 				{Name: "evals", Type: wire.TypeInt, Doc: "samples judged"},
@@ -37,7 +37,7 @@ func Measurements() []wire.Measurement {
 		},
 		{
 			Name: "notify_queue",
-			Doc:  "What waits to be told through a channel, every 30 s.",
+			Doc:  "What waits to be told through a channel, every 30 s, and when it begins or ceases to deliver nothing.",
 			Tags: []wire.TagSchema{{Name: "notifier", Doc: "the channel, as in email.ops"}},
 			Fields: []wire.FieldSchema{
 				{Name: "depth", Type: wire.TypeInt, Doc: "notices that wait"},
