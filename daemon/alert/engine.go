@@ -254,6 +254,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	if now.Sub(e.count) >= countInterval {
 		e.count = now
 		e.emitCounts(now)
+		e.forgetThreads(now)
 	}
 }
 

@@ -46,7 +46,7 @@ func (e *Engine) ask(ctx context.Context, now time.Time) {
 			ctx, cancel := context.WithTimeout(ctx, min(queryTime, max(a.Query.Every, time.Second)))
 			defer cancel()
 			rows, err := e.opts.Query(ctx, a.Query.Text, a.From, now)
-			e.finish(ctx, func(now time.Time) { e.asked(a, q, rows, err, now) })
+			e.finish(func(now time.Time) { e.asked(a, q, rows, err, now) })
 		})
 	}
 }
