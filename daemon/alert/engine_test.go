@@ -75,7 +75,6 @@ type post struct {
 	mu    sync.Mutex
 	told  []string
 	last  []string // what each notice had as the state of its thread
-	fails bool
 	hold  chan struct{} // closed to let attempts go on
 }
 
@@ -90,12 +89,8 @@ func (p *post) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.Notif
 	defer p.mu.Unlock()
 	p.last = append(p.last, req.ThreadState["last"])
 	d := &wire.Delivery{Outcome: wire.Outcome_OUTCOME_DELIVERED}
-	if p.fails {
-		d = &wire.Delivery{Outcome: wire.Outcome_OUTCOME_TEMPORARY, Message: "later"}
-	} else {
-		for _, a := range req.Alerts {
-			p.told = append(p.told, strings.ToLower(strings.TrimPrefix(a.State.String(), "KIND_"))+" "+a.Name+" "+a.Tags["target"])
-		}
+	for _, a := range req.Alerts {
+		p.told = append(p.told, strings.ToLower(strings.TrimPrefix(a.State.String(), "KIND_"))+" "+a.Name+" "+a.Tags["target"])
 	}
 	return &wire.NotifyResponse{Deliveries: []*wire.Delivery{d}, ThreadState: map[string]string{"last": req.Id}}, nil
 }
