@@ -72,10 +72,10 @@ func policyOf(t testing.TB, change func(*policy.Policy, *expression.Layout), con
 
 // post is a notifier that keeps what it is given.
 type post struct {
-	mu    sync.Mutex
-	told  []string
-	last  []string // what each notice had as the state of its thread
-	hold  chan struct{} // closed to let attempts go on
+	mu   sync.Mutex
+	told []string
+	last []string      // what each notice had as the state of its thread
+	hold chan struct{} // closed to let attempts go on
 }
 
 func (p *post) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.NotifyResponse, error) {
