@@ -495,3 +495,15 @@ func TestNonsenseOfAPluginIsNotBelievedAndCostsNoMoreThanItsOwnNotice(t *testing
 	b.now = b.now.Add(time.Hour)
 	b.settle(b.mustNext("mail", "a"), delivered)
 }
+
+func TestAClockThatWasSetBackHoldsNothingUp(t *testing.T) {
+	b := newBox(t, Channel{Name: "mail", Limit: 2, Per: time.Minute})
+	b.put("mail", "a")
+	for range 4 {
+		b.now = b.now.Add(lastRetry)
+		b.settle(b.mustNext("mail", "a"), later)
+	}
+	b.now = b.now.Add(-3 * time.Hour)
+	b.restart()
+	b.mustNext("mail", "a")
+}

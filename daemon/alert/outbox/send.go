@@ -16,7 +16,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 	if q == nil || q.removed || q.inFlight != nil || len(q.notices) == 0 {
 		return nil, 0
 	}
-	if wait := q.state.NotBefore.Sub(now); wait > 0 {
+	if wait := q.state.NotBefore.Sub(now); wait > 0 && wait <= longestPause {
 		return nil, min(wait, lastRetry)
 	}
 	// Notices of a thread go in their order: nobody is to hear of the end before the beginning.
@@ -27,7 +27,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 			continue
 		}
 		ahead[n.Thread] = true
-		if !n.NotBefore.After(now) {
+		if wait := n.NotBefore.Sub(now); wait <= 0 || wait > longestPause {
 			i = at
 			break
 		}
