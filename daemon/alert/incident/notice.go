@@ -21,6 +21,10 @@ type Notice struct {
 	Also int `json:"also,omitempty"`
 
 	Created time.Time `json:"created"`
+	// Waited is how long it had waited when it was written last, and Since from when on it has since: a clock that is set changes
+	// neither.
+	Waited time.Duration `json:"waited,omitempty"`
+	Since  time.Time     `json:"-"`
 	// NotBefore is when the next attempt is due.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Attempts  int       `json:"attempts,omitempty"`
@@ -43,6 +47,14 @@ type Notice struct {
 	GivenUp time.Time `json:"given_up,omitzero"`
 	Why     string    `json:"why,omitempty"`
 	Test    bool      `json:"test,omitempty"`
+}
+
+// Age is how long it has waited.
+func (n *Notice) Age(now time.Time) time.Duration {
+	if n.Since.IsZero() {
+		n.Since = now
+	}
+	return n.Waited + max(0, now.Sub(n.Since))
 }
 
 // Item is an incident in a notice.

@@ -507,3 +507,23 @@ func TestAClockThatWasSetBackHoldsNothingUp(t *testing.T) {
 	b.restart()
 	b.mustNext("mail", "a")
 }
+
+func TestAClockThatWasSetForwardGivesNothingUp(t *testing.T) {
+	b := newBox(t, Channel{Name: "mail", Fallback: "sms"}, Channel{Name: "sms"})
+	n := b.notice("mail", "a", wire.Kind_KIND_FIRING, "a")
+	// It was made before the clock was set, years ago by that.
+	n.Created = b.now.AddDate(-50, 0, 0)
+	b.Put(n)
+	if ends := b.Tick(b.now); len(ends) != 0 {
+		t.Fatalf("the ends are %+v", ends)
+	}
+	b.now = b.now.Add(4 * time.Minute)
+	b.settle(b.mustNext("mail", "a"), later)
+	// How long it has waited is known over a restart.
+	b.restart()
+	b.Tick(b.now)
+	b.now = b.now.Add(time.Minute)
+	if ends := b.Tick(b.now); len(ends) != 1 || ends[0].Fallback == nil {
+		t.Errorf("after five minutes the ends are %+v", ends)
+	}
+}
