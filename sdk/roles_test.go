@@ -166,9 +166,13 @@ func newMail(c mailConfig, env Env) (*mail, error) {
 
 func (m *mail) Check(context.Context) Delivery { return Delivery{Outcome: Delivered, Code: "250"} }
 
-func (m *mail) Notify(_ context.Context, n *Notice) Report {
-	if n.Title == "panic" {
+func (m *mail) Notify(ctx context.Context, n *Notice) Report {
+	switch n.Title {
+	case "panic":
 		panic("no such title")
+	case "silence":
+		<-ctx.Done()
+		return Report{Deliveries: []Delivery{{Outcome: Temporary, Message: "the provider says nothing"}}}
 	}
 	var r Report
 	for _, to := range m.To {
@@ -238,6 +242,12 @@ func TestANotifierDeliversPerRecipientAndItsPointsTravelInItsSession(t *testing.
 	}
 	if _, err := notifier.Notify(t.Context(), &wire.NotifyRequest{Channel: "mail.ops", Title: "panic"}); status.Code(err) != codes.Internal {
 		t.Errorf("a panic says %v", err)
+	}
+	// What a channel says at its deadline is still heard.
+	short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if report, err := notifier.Notify(short, &wire.NotifyRequest{Channel: "mail.ops", Title: "silence"}); err != nil || report.Deliveries[0].Outcome != Temporary {
+		t.Errorf("a silent provider says %v, %v", report, err)
 	}
 	if _, err := notifier.Notify(t.Context(), &wire.NotifyRequest{Channel: "mail.dev"}); status.Code(err) != codes.NotFound {
 		t.Errorf("an unknown channel says %v", err)

@@ -153,10 +153,10 @@ func (e *Engine) reconcile(now time.Time) {
 	}
 	open, _ := e.dispatch.Incidents()
 	for _, i := range open {
-		if i.State.Open() && i.Key != queryKey && !firing[[2]string{i.Alert, i.Key}] {
-			reason := "rule removed"
+		if i.State.Open() && (i.Key != dispatch.QueryKey || e.alerts[i.Alert] == nil) && !firing[[2]string{i.Alert, i.Key}] {
+			reason := dispatch.RuleRemoved
 			if e.alerts[i.Alert] != nil {
-				reason = "rule changed"
+				reason = dispatch.RuleChanged
 			}
 			e.dispatch.Close(i.ID, reason, now)
 		}

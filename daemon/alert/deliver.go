@@ -54,7 +54,7 @@ func (e *Engine) send(ctx context.Context) {
 		e.underWay++
 		e.running.Go(func() {
 			result, thread := e.deliver(ctx, a)
-			e.finish(ctx, func(now time.Time) {
+			e.finish(func(now time.Time) {
 				e.settle(a.notice, result, thread, now)
 				e.underWay--
 				e.after = append(e.after, e.noteIdle)
@@ -65,7 +65,7 @@ func (e *Engine) send(ctx context.Context) {
 }
 
 // finish hands what has become of something to the engine, unless that has ended: then it is found on disk as it was.
-func (e *Engine) finish(ctx context.Context, f func(now time.Time)) {
+func (e *Engine) finish(f func(now time.Time)) {
 	select {
 	case e.calls <- f:
 	case <-e.stopped:
@@ -89,6 +89,19 @@ func (e *Engine) settle(n *incident.Notice, r outbox.Result, thread map[string]s
 		e.log.Warn("a notice was not delivered; it is tried again", "notifier", n.Channel, "notice", n.ID, "attempt", n.Attempts, "outcome", n.LastOutcome, "code", n.LastCode, "error", n.LastError)
 	}
 	e.dispatch.Settle(e.ended(ends, now), now)
+}
+
+// keptThread is for how long a channel's own state of a thread is kept after the last notice of that.
+const keptThread = 7 * 24 * time.Hour
+
+// forgetThreads forgets the threads of which nothing more will be told.
+func (e *Engine) forgetThreads(now time.Time) {
+	for key, t := range e.threads {
+		if now.Sub(t.Used) > keptThread {
+			delete(e.threads, key)
+			e.batch.DeleteThread(key)
+		}
+	}
 }
 
 // deliver makes one attempt.
@@ -201,14 +214,14 @@ func (e *Engine) sync(ctx context.Context, now time.Time) {
 		s.underWay, s.last = true, now
 		req := &wire.SyncRequest{Channel: name, ValidFor: durationpb.New(syncHolds)}
 		for i := range items {
-			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings.Zone))
+			req.Active = append(req.Active, dispatch.Alert(&items[i], e.policy.Settings))
 		}
 		plugin, within := c.Plugin, e.policy.Settings.Attempt
 		e.running.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
 			d, err := e.opts.Notifier(plugin).Sync(ctx, req)
-			e.finish(ctx, func(now time.Time) { e.synced(name, s, sum, d, err, within, now) })
+			e.finish(func(now time.Time) { e.synced(name, s, sum, d, err, within, now) })
 		})
 	}
 }

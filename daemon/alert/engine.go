@@ -177,13 +177,7 @@ func (e *Engine) Close() error { return e.store.Close() }
 
 // turn takes what has come, decides, writes, and does what may be done then.
 func (e *Engine) turn(ctx context.Context, now time.Time) {
-	for _, a := range e.arrivals.take() {
-		if a.settle != nil {
-			e.after = append(e.after, a.settle)
-			continue
-		}
-		e.take(a, now)
-	}
+	e.takeAll(now)
 	e.dispatch.Plan(now)
 	e.dispatch.Flush()
 	e.report(now)
@@ -193,6 +187,17 @@ func (e *Engine) turn(ctx context.Context, now time.Time) {
 	}
 	e.send(ctx)
 	e.hand(now)
+}
+
+// takeAll takes what has come.
+func (e *Engine) takeAll(now time.Time) {
+	for _, a := range e.arrivals.take() {
+		if a.settle != nil {
+			e.after = append(e.after, a.settle)
+			continue
+		}
+		e.take(a, now)
+	}
 }
 
 // take takes what a rule has decided.
@@ -249,6 +254,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	if now.Sub(e.count) >= countInterval {
 		e.count = now
 		e.emitCounts(now)
+		e.forgetThreads(now)
 	}
 }
 
@@ -261,13 +267,7 @@ func (e *Engine) save(atOnce int) {
 
 // last writes everything once more.
 func (e *Engine) last(now time.Time) {
-	for _, a := range e.arrivals.take() {
-		if a.settle != nil {
-			e.after = append(e.after, a.settle)
-			continue
-		}
-		e.take(a, now)
-	}
+	e.takeAll(now)
 	e.dispatch.Flush()
 	e.report(now)
 	e.save(saveAtOnce)

@@ -72,10 +72,10 @@ func policyOf(t testing.TB, change func(*policy.Policy, *expression.Layout), con
 
 // post is a notifier that keeps what it is given.
 type post struct {
-	mu    sync.Mutex
-	told  []string
-	fails bool
-	hold  chan struct{} // closed to let attempts go on
+	mu   sync.Mutex
+	told []string
+	last []string      // what each notice had as the state of its thread
+	hold chan struct{} // closed to let attempts go on
 }
 
 func (p *post) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.NotifyResponse, error) {
@@ -87,13 +87,10 @@ func (p *post) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.Notif
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.last = append(p.last, req.ThreadState["last"])
 	d := &wire.Delivery{Outcome: wire.Outcome_OUTCOME_DELIVERED}
-	if p.fails {
-		d = &wire.Delivery{Outcome: wire.Outcome_OUTCOME_TEMPORARY, Message: "later"}
-	} else {
-		for _, a := range req.Alerts {
-			p.told = append(p.told, strings.ToLower(strings.TrimPrefix(a.State.String(), "KIND_"))+" "+a.Name+" "+a.Tags["target"])
-		}
+	for _, a := range req.Alerts {
+		p.told = append(p.told, strings.ToLower(strings.TrimPrefix(a.State.String(), "KIND_"))+" "+a.Name+" "+a.Tags["target"])
 	}
 	return &wire.NotifyResponse{Deliveries: []*wire.Delivery{d}, ThreadState: map[string]string{"last": req.Id}}, nil
 }
@@ -110,6 +107,12 @@ func (p *post) all() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.told)
+}
+
+func (p *post) states() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.last)
 }
 
 // bench is an engine that runs.
@@ -355,5 +358,28 @@ func TestNothingIsToldOrAcknowledgedThatCanNotBeKept(t *testing.T) {
 	})
 	if len(settled) > 0 || len(to.all()) > 1 {
 		t.Errorf("%d were acknowledged, told was %q", len(settled), to.all())
+	}
+}
+
+func TestAThreadGetsBackWhatItsChannelWantsAndIsForgottenInTheEnd(t *testing.T) {
+	to := new(post)
+	path := filepath.Join(t.TempDir(), "state.db")
+	b := start(t, path, policyOf(t, nil, "time > 2"), to)
+	b.see("shop", 3)
+	waitFor(t, "the alarm", func() bool { return len(to.all()) == 1 })
+	waitFor(t, "its arrival", func() bool { return len(b.pointsOf("notify_outcome")) == 1 })
+	b.stop()
+	b = start(t, path, policyOf(t, nil, "time > 2"), to)
+	b.see("shop", 1)
+	waitFor(t, "its end", func() bool { return len(to.all()) == 2 })
+	if got := to.states(); len(got) != 2 || got[0] != "" || got[1] == "" {
+		t.Errorf("the notices had the states %q", got)
+	}
+	left := -1
+	if err := b.do(t.Context(), func(now time.Time) {
+		b.forgetThreads(now.Add(keptThread + time.Hour))
+		left = len(b.threads)
+	}); err != nil || left != 0 {
+		t.Errorf("%d threads are left, %v", left, err)
 	}
 }

@@ -133,8 +133,7 @@ func (e *Engine) outcomePoint(n *incident.Notice, outcome string, now time.Time)
 	if len(n.Items) > 0 {
 		incidents = n.Items[0].Incident.ID
 	}
-	kind := strings.ToLower(strings.TrimPrefix(n.Kind.String(), "KIND_"))
-	return sdk.NewPoint("notify_outcome").At(e.points.at(now)).Tag("notifier", n.Channel).Tag("kind", kind).Tag("outcome", outcome).
+	return sdk.NewPoint("notify_outcome").At(e.points.at(now)).Tag("notifier", n.Channel).Tag("kind", incident.KindName(n.Kind)).Tag("outcome", outcome).
 		String("id", n.ID).String("incident", incidents).Int("attempts", int64(n.Attempts)).Float("delay_s", now.Sub(n.Created).Seconds()).Int("alerts", int64(len(n.Items)))
 }
 
@@ -233,7 +232,7 @@ func Measurements() []wire.Measurement {
 				"the name of a tag here begins with by_.",
 			Tags: []wire.TagSchema{
 				tag("alert", "the alert"), tag("severity", "info, warning or critical"), tag("to", "pending, firing, flapping, resolved, ok or event"),
-				tag("reason", "why: bad, worse, good, silent, heard, forgotten, happened, more, flap begins, flap ends, rule removed, rule changed"),
+				tag("reason", "why: bad, worse, good, silent, heard, forgotten, happened, more, flap begins, flap ends, rule removed, rule changed, query fails, query works"),
 				tag("evaluator", "the daemon that judged"),
 			},
 			Fields: []wire.FieldSchema{

@@ -2,11 +2,9 @@ package alert
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
-	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/daemon/point"
 )
 
@@ -22,9 +20,6 @@ type asking struct {
 	errors   int
 	err      string
 }
-
-// queryKey is the key of an incident of a query that fails, where that is to be told. No instance has it.
-const queryKey = "\x00query"
 
 // brokenAfter is how many queries in a row may fail before the alert counts as broken.
 const brokenAfter = 3
@@ -51,7 +46,7 @@ func (e *Engine) ask(ctx context.Context, now time.Time) {
 			ctx, cancel := context.WithTimeout(ctx, min(queryTime, max(a.Query.Every, time.Second)))
 			defer cancel()
 			rows, err := e.opts.Query(ctx, a.Query.Text, a.From, now)
-			e.finish(ctx, func(now time.Time) { e.asked(a, q, rows, err, now) })
+			e.finish(func(now time.Time) { e.asked(a, q, rows, err, now) })
 		})
 	}
 }
@@ -70,8 +65,8 @@ func (e *Engine) asked(a *policy.Alert, q *asking, rows []*point.Point, err erro
 			e.log.Error("the query of an alert fails again and again", "alert", a.Name, "error", err)
 			e.count = time.Time{} // whoever watches the alerts is to know at once
 		}
-		if a.Query.Alert && e.dispatch.Noted(a.Name, queryKey) == "" {
-			e.dispatch.Observe(e.failing(a, rule.OK, rule.Firing, rule.Bad, now), now)
+		if a.Query.Alert {
+			e.dispatch.QueryFailed(a.Name, err.Error(), now)
 		}
 		return
 	}
@@ -82,15 +77,8 @@ func (e *Engine) asked(a *policy.Alert, q *asking, rows []*point.Point, err erro
 		e.log.Info("the query of an alert works again", "alert", a.Name)
 		q.failures, q.err = 0, ""
 	}
-	if id := e.dispatch.Noted(a.Name, queryKey); id != "" {
-		e.dispatch.Observe(e.failing(a, rule.Firing, rule.OK, rule.Good, now), now)
-	}
+	e.dispatch.QueryWorks(a.Name, now)
 	for _, p := range rows {
 		e.Observe(p)
 	}
-}
-
-// failing is the transition of an alert whose query fails, where that is to be told. It is of an instance of its own.
-func (e *Engine) failing(a *policy.Alert, from, to rule.State, reason rule.Reason, now time.Time) *rule.Transition {
-	return &rule.Transition{Rule: a.Rule, Key: queryKey, From: from, To: to, Reason: reason, At: now, Fired: now, Value: math.NaN()}
 }

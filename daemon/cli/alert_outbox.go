@@ -93,20 +93,9 @@ func noticeRows(notices []*incident.Notice) (header []string, rows [][]string) {
 		if n.LastCode != "" {
 			last = n.LastCode + " " + last
 		}
-		rows = append(rows, []string{n.ID, n.Channel, kindOf(n), strconv.Itoa(len(n.Items)), clock(n.Created), strconv.Itoa(n.Attempts), next, last})
+		rows = append(rows, []string{n.ID, n.Channel, incident.KindWord(n.Kind), strconv.Itoa(len(n.Items)), clock(n.Created), strconv.Itoa(n.Attempts), next, last})
 	}
 	return header, rows
-}
-
-func kindOf(n *incident.Notice) string {
-	kind := n.Kind.String()[len("KIND_"):]
-	text := []byte(kind)
-	for i, c := range text {
-		if c >= 'A' && c <= 'Z' {
-			text[i] = c + 'a' - 'A'
-		}
-	}
-	return string(text)
 }
 
 func printQueues(cmd *cobra.Command, queues []outbox.Stats) error {

@@ -99,7 +99,7 @@ func newAlertmanager(c alertmanagerConfig, env sdk.Env) (*syncChannel, error) {
 
 // Sync implements sdk.Syncer.
 func (s *syncChannel) Sync(ctx context.Context, active []*sdk.Alert, validFor time.Duration) sdk.Delivery {
-	ctx, cancel := attemptOf(ctx)
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	now := time.Now()
 	current := map[string]posted{}

@@ -36,14 +36,12 @@ func newChannel(typ string, t transport, env sdk.Env) *channel {
 
 // Check implements sdk.Channel.
 func (c *channel) Check(ctx context.Context) sdk.Delivery {
-	ctx, cancel := attemptOf(ctx)
-	defer cancel()
 	return tidy(c.transport.Check(ctx))
 }
 
 // Notify implements sdk.Channel.
 func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
-	ctx, cancel := attemptOf(ctx)
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	report := sdk.Report{Thread: n.ThreadState}
 	begun := time.Now()
@@ -74,23 +72,8 @@ func (c *channel) Notify(ctx context.Context, n *sdk.Notice) sdk.Report {
 	return report
 }
 
-const (
-	// attemptTime bounds an attempt for which the daemon sets no earlier end.
-	attemptTime = time.Minute
-	// homeTime is what is left of the daemon's time to tell it what became of the attempt; an answer that comes too late is none.
-	homeTime = time.Second
-)
-
-// attemptOf is the time of an attempt within a call of the daemon's.
-func attemptOf(ctx context.Context) (context.Context, context.CancelFunc) {
-	end := time.Now().Add(attemptTime)
-	if deadline, ok := ctx.Deadline(); ok {
-		if own := deadline.Add(-min(homeTime, time.Until(deadline)/5)); own.Before(end) {
-			end = own
-		}
-	}
-	return context.WithDeadline(ctx, end)
-}
+// attemptTime bounds an attempt for which the daemon sets no earlier end.
+const attemptTime = time.Minute
 
 // incident is that of a notice of one.
 func incident(n *sdk.Notice) string {

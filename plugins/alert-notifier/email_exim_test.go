@@ -71,7 +71,7 @@ func TestAMailArrivesAsItWasMeant(t *testing.T) {
 		t.Fatal("this subject fits a line")
 	}
 	n := firing()
-	n.Title, n.Text, n.Language = subject, "第一行\n. 以点开头的行\n最后一行", "zh"
+	n.Title, n.Note, n.Language = subject, "第一行\n. 以点开头的行\n最后一行", "zh"
 	n.Alerts[0].Detail = "curl -H 'Host: x' https://shop.example.com/ <b>&amp; \"x\"\n.\n.."
 	for what, change := range map[string]object{
 		"starttls": {}, "implicit": {"smtp": e.TLSAddress, "tls": "implicit"}, "login": {"auth": "login"}, "cram-md5": {"auth": "cram-md5"},
@@ -125,7 +125,7 @@ func TestAMailArrivesAsItWasMeant(t *testing.T) {
 		}
 		parts := partsOf(t, m)
 		plain := strings.ReplaceAll(parts["text/plain"], "\r\n", "\n")
-		for _, want := range []string{n.Text, "* 告警 严重: shop answers slowly over ct", "    curl -H 'Host: x' https://shop.example.com/ <b>&amp; \"x\"\n    .\n    ..", "开始: 2026-11-26 10:10:05 CST", "最近值: ▁▁███ 2.5"} {
+		for _, want := range []string{n.Note, "* 告警 严重: shop answers slowly over ct", "    curl -H 'Host: x' https://shop.example.com/ <b>&amp; \"x\"\n    .\n    ..", "开始: 2026-11-26 10:10:05 CST", "最近值: ▁▁███ 2.5"} {
 			if !strings.Contains(plain, want) {
 				t.Errorf("the text has no %q:\n%s", want, plain)
 			}

@@ -35,7 +35,7 @@ func TestAProgramGetsTheNoticeAndNothingOfItAsArguments(t *testing.T) {
 	t.Setenv("VEDETTE_TEST_SECRET", "must not be passed on")
 	for _, text := range markuptest.Corpus {
 		n := firing()
-		n.Title, n.Text = text, text
+		n.Title, n.Note = text, text
 		n.Alerts[0].Summary, n.Alerts[0].Detail, n.Alerts[0].Name = text, text, text
 		n.Alerts[0].Labels["host"] = text
 		c := open(t, "exec", object{"command": []string{program, "$(reboot) {{.Title}}"}, "environment": object{"OUT": out}})

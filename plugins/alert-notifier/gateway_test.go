@@ -22,7 +22,7 @@ import (
 func TestAWebhookHasTheWholeNotice(t *testing.T) {
 	p := provide(t, says(204, ""))
 	n := firing()
-	n.Late, n.MayRepeat, n.Omitted, n.Step, n.Attempt, n.Text = true, true, 2, 1, 3, "two\nlines"
+	n.Late, n.MayRepeat, n.Omitted, n.Step, n.Attempt, n.Note = true, true, 2, 1, 3, "two\nlines"
 	nan := []float64{1, nan(), 3}
 	n.Alerts[0].Recent = nan
 	n.Alerts[0].ResolvedAt = stamp(time.Hour)

@@ -333,7 +333,7 @@ func TestHostileTextMeansNothingToAnyProvider(t *testing.T) {
 		harmless := p.asked()[plain]
 		for _, text := range markuptest.Corpus {
 			n := firing()
-			n.Id, n.Thread, n.Title, n.Text = text, text, text, text
+			n.Id, n.Thread, n.Title, n.Text, n.Note = text, text, text, text, text
 			a := n.Alerts[0]
 			a.Incident, a.Name, a.Severity, a.Summary, a.Detail, a.Reason, a.SuppressionEnded = text, text, text, text, text, text, text
 			a.Labels = map[string]string{text: text, "host": text}

@@ -1438,17 +1438,22 @@ type NotifyRequest struct {
 	// The notice could not be delivered in time.
 	Late bool `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
 	// An earlier attempt may have been delivered.
-	MayRepeat bool     `protobuf:"varint,9,opt,name=may_repeat,json=mayRepeat,proto3" json:"may_repeat,omitempty"`
-	Title     string   `protobuf:"bytes,10,opt,name=title,proto3" json:"title,omitempty"`
-	Text      string   `protobuf:"bytes,11,opt,name=text,proto3" json:"text,omitempty"`
-	Alerts    []*Alert `protobuf:"bytes,12,rep,name=alerts,proto3" json:"alerts,omitempty"`
+	MayRepeat bool `protobuf:"varint,9,opt,name=may_repeat,json=mayRepeat,proto3" json:"may_repeat,omitempty"`
+	// One line, plain.
+	Title string `protobuf:"bytes,10,opt,name=title,proto3" json:"title,omitempty"`
+	// All of the notice in plain words: for a channel that shows the alerts themselves it has nothing more than note.
+	Text   string   `protobuf:"bytes,11,opt,name=text,proto3" json:"text,omitempty"`
+	Alerts []*Alert `protobuf:"bytes,12,rep,name=alerts,proto3" json:"alerts,omitempty"`
 	// How many alerts were left out.
 	Omitted uint32 `protobuf:"varint,13,opt,name=omitted,proto3" json:"omitted,omitempty"`
 	// An IANA name, for times in the text.
 	TimeZone string `protobuf:"bytes,14,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	Language string `protobuf:"bytes,15,opt,name=language,proto3" json:"language,omitempty"`
 	// If not empty, only these of the channel's recipients.
-	Recipients    []string `protobuf:"bytes,16,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	Recipients []string `protobuf:"bytes,16,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	// What there is to say beside the alerts, line by line: the numbers of a digest, how many other alerts these keep quiet, and in
+	// place of which channel this one is told.
+	Note          string `protobuf:"bytes,17,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1593,6 +1598,13 @@ func (x *NotifyRequest) GetRecipients() []string {
 		return x.Recipients
 	}
 	return nil
+}
+
+func (x *NotifyRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
 }
 
 type Delivery struct {
@@ -1911,7 +1923,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\b\n" +
-	"\x06_value\"\xc4\x04\n" +
+	"\x06_value\"\xd8\x04\n" +
 	"\rNotifyRequest\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
@@ -1932,7 +1944,8 @@ const file_plugin_proto_rawDesc = "" +
 	"\blanguage\x18\x0f \x01(\tR\blanguage\x12\x1e\n" +
 	"\n" +
 	"recipients\x18\x10 \x03(\tR\n" +
-	"recipients\x1a>\n" +
+	"recipients\x12\x12\n" +
+	"\x04note\x18\x11 \x01(\tR\x04note\x1a>\n" +
 	"\x10ThreadStateEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x02\n" +

@@ -148,7 +148,8 @@ func over(i *incident.Incident) bool {
 	return true
 }
 
-// Configure makes a policy the one that holds. Incidents of alerts that are gone are closed by the engine, which knows them.
+// Configure makes a policy the one that holds. Incidents of alerts that are gone are closed by the engine, which knows the instances, and
+// tells which of these are pending.
 func (d *Dispatcher) Configure(p *policy.Policy, channels map[string]Channel) {
 	d.policy, d.channels, d.alerts = p, channels, map[string]*policy.Alert{}
 	for _, a := range p.Alerts {
@@ -156,6 +157,7 @@ func (d *Dispatcher) Configure(p *policy.Policy, channels map[string]Channel) {
 	}
 	clear(d.paths)
 	clear(d.groups)
+	clear(d.pending)
 	for _, s := range d.silences {
 		// One on labels that no alert has any more matches nothing.
 		s.match, _ = label.Parse(s.Match, p.Labels)

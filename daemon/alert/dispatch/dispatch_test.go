@@ -278,7 +278,7 @@ func TestARemovedRuleEndsItsIncidentsForThoseWhoKnowOfThem(t *testing.T) {
 	d := newDesk(t, simple(t))
 	d.fire("site_down", "shop")
 	d.until("12:05", "shop")
-	d.CloseAlert("site_down", "rule removed", d.now)
+	d.Close(d.sorted()[0].ID, RuleRemoved, d.now)
 	d.until("12:06")
 	d.want("12:00 mail firing site_down\n12:05 mail resolved site_down")
 }
@@ -333,7 +333,7 @@ func TestAChannelThatSyncsHasTheWholeSet(t *testing.T) {
 	d.until("12:02")
 	var got []string
 	for _, item := range d.Active("am", d.now, 4*time.Minute) {
-		got = append(got, kindWord(item.Kind)+" "+item.Incident.Key)
+		got = append(got, incident.KindWord(item.Kind)+" "+item.Incident.Key)
 	}
 	if len(got) != 2 || got[0] != "firing c" || got[1] != "resolved a" {
 		t.Errorf("the set is %v", got)
@@ -398,5 +398,23 @@ func TestAChannelThatIsGoneIsNotToldOfTheEnd(t *testing.T) {
 	}
 	if waiting := d.box.Waiting(); len(waiting) > 0 {
 		t.Errorf("%d notices wait", len(waiting))
+	}
+}
+
+func TestAQueryThatFailsIsAnIncidentOfItsOwn(t *testing.T) {
+	d := newDesk(t, simple(t))
+	for range 3 {
+		d.QueryFailed("site_down", "connection refused", d.now)
+		d.until(d.now.Add(time.Minute).Format("15:04"))
+	}
+	i := d.sorted()[0]
+	if i.Summary != "site_down can not be judged: its query fails" || i.Detail != "connection refused" || i.Severity != "critical" {
+		t.Errorf("the incident is %+v", i)
+	}
+	d.QueryWorks("site_down", d.now)
+	d.QueryWorks("site_down", d.now)
+	d.until("12:04")
+	if len(d.told) != 2 || !strings.HasSuffix(d.told[0], "mail firing site_down/"+QueryKey) || !strings.HasSuffix(d.told[1], "mail resolved site_down/"+QueryKey) {
+		t.Errorf("told: %q", d.told)
 	}
 }

@@ -161,7 +161,7 @@ func (d *desk) work() {
 
 func (d *desk) tellOf(n *incident.Notice) {
 	for _, item := range n.Items {
-		word := kindWord(item.Kind)
+		word := incident.KindWord(item.Kind)
 		if item.Late {
 			word = "late " + word
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/incident"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
+	"github.com/vedette-monitor/vedette/daemon/alert/template"
 )
 
 // Record is something that has happened and is to become a point.
@@ -199,17 +200,31 @@ func (d *Dispatcher) Close(id, reason string, now time.Time) {
 	d.record(i, string(from), now)
 }
 
-// CloseAlert ends all open incidents of an alert.
-func (d *Dispatcher) CloseAlert(alert, reason string, now time.Time) {
-	for _, i := range d.sorted() {
-		if i.Alert == alert {
-			d.Close(i.ID, reason, now)
-		}
+// QueryKey is the key of the incident of a query that fails, where that is to be told. No instance has it.
+const QueryKey = "\x00query"
+
+// QueryFailed opens an incident of an alert whose query fails, unless there is one. QueryWorks ends it.
+func (d *Dispatcher) QueryFailed(alert, why string, now time.Time) {
+	a := d.alerts[alert]
+	if a == nil || d.Noted(alert, QueryKey) != "" {
+		return
 	}
-	for at := range d.pending {
-		if len(at) > len(alert) && at[:len(alert)+1] == alert+"\x00" {
-			delete(d.pending, at)
-		}
+	level := a.Rule.Levels() - 1
+	i := &incident.Incident{
+		ID: incident.ID(alert, QueryKey, now), Alert: alert, Key: QueryKey, Tags: map[string]string{}, Labels: a.Labels, Level: level, Severity: a.Rule.Severity(level),
+		State: incident.Firing, Fired: now.UTC(), Changed: now.UTC(), Reason: QueryFails, Told: map[string]*incident.Told{},
+		Summary: template.Clean(alert+" can not be judged: its query fails", template.MaxLine, false), Detail: template.Clean(why, template.MaxLines, true),
+	}
+	d.incidents[i.ID], d.current[place(alert, QueryKey)] = i, i.ID
+	i.Note(now, "firing: "+QueryFails)
+	d.touch(i)
+	d.record(i, rule.OK.String(), now)
+}
+
+// QueryWorks ends the incident of a query that has failed.
+func (d *Dispatcher) QueryWorks(alert string, now time.Time) {
+	if id := d.Noted(alert, QueryKey); id != "" {
+		d.Close(id, "query works", now)
 	}
 }
 

@@ -266,17 +266,8 @@ func (d *Dispatcher) promise(one due, group string, now time.Time) {
 	if i.State != incident.Resolved {
 		t.Times++
 	}
-	i.Note(now, kindWord(one.item.Kind)+" to "+one.channel)
+	i.Note(now, incident.KindWord(one.item.Kind)+" to "+one.channel)
 	d.touch(i)
-}
-
-// kindWord is a kind for people.
-func kindWord(k wire.Kind) string {
-	return map[wire.Kind]string{
-		wire.Kind_KIND_FIRING: "firing", wire.Kind_KIND_RESOLVED: "resolved", wire.Kind_KIND_REPEAT: "repeat", wire.Kind_KIND_ESCALATION: "escalation",
-		wire.Kind_KIND_FLAPPING: "flapping", wire.Kind_KIND_FLAPPING_ENDED: "flapping ended", wire.Kind_KIND_EVENT: "event",
-		wire.Kind_KIND_DIGEST: "digest", wire.Kind_KIND_TEST: "test",
-	}[k]
 }
 
 // finished reports whether nobody will be told anything more of an incident.
@@ -346,7 +337,7 @@ func (d *Dispatcher) fellBack(item incident.Item, n *incident.Notice, now time.T
 		t.Group = old.Group
 	}
 	t.Times = max(t.Times, 1)
-	i.Note(now, kindWord(item.Kind)+" to "+n.Channel+" in place of "+n.InPlaceOf)
+	i.Note(now, incident.KindWord(item.Kind)+" to "+n.Channel+" in place of "+n.InPlaceOf)
 	d.touch(i)
 }
 

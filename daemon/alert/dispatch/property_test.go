@@ -200,7 +200,7 @@ func (w *world) arrive(n *incident.Notice) {
 	}
 	w.seen[n.ID] = true
 	for _, item := range n.Items {
-		word := kindWord(item.Kind)
+		word := incident.KindWord(item.Kind)
 		if item.Late {
 			word = "late"
 		}

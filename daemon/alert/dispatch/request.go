@@ -37,10 +37,11 @@ func Request(n *incident.Notice, s policy.Settings, thread map[string]string) *w
 		Omitted: uint32(max(0, len(items)-most)),
 	}
 	for i := range items[:min(len(items), most)] {
-		req.Alerts = append(req.Alerts, Alert(&items[i], s.Zone))
+		req.Alerts = append(req.Alerts, Alert(&items[i], s))
 	}
-	req.Title = title(n)
-	req.Text = text(n, items[:min(len(items), most)], s.Zone)
+	words := wordsOf(s.Language)
+	req.Title, req.Note = title(n, words), note(n, words)
+	req.Text = text(n, items[:min(len(items), most)], req.Note, s.Zone, words)
 	return req
 }
 
@@ -76,12 +77,12 @@ func zoneName(zone *time.Location) string {
 }
 
 // Alert is an incident of a notice as a notifier gets it.
-func Alert(item *incident.Item, zone *time.Location) *wire.Alert {
+func Alert(item *incident.Item, s policy.Settings) *wire.Alert {
 	i := &item.Incident
 	a := &wire.Alert{
 		Incident: i.ID, Name: i.Alert, Severity: i.Severity, State: item.Kind, Labels: i.Labels, Tags: i.Tags, Summary: i.Summary, Detail: i.Detail, Link: i.Link,
 		FiredAt: timestamppb.New(i.Fired), Value: i.Value, Recent: i.Recent, Bad: uint32(i.Bad), Of: uint32(i.Of),
-		Folded: uint32(i.Count), Reason: i.Reason, SuppressionEnded: item.Ended,
+		Folded: uint32(i.Count), Reason: wordsOf(s.Language).reasons[i.Reason], SuppressionEnded: item.Ended,
 	}
 	if !i.Resolved.IsZero() {
 		a.ResolvedAt = timestamppb.New(i.Resolved)
@@ -90,20 +91,27 @@ func Alert(item *incident.Item, zone *time.Location) *wire.Alert {
 		a.LastSampleAt = timestamppb.New(i.LastSample)
 	}
 	if i.Stale {
-		a.Reason = noData(i, zone)
+		a.Reason = noData(i, s.Zone, wordsOf(s.Language))
 	}
 	return a
 }
 
 // noData says since when nothing is heard of an incident that is held.
-func noData(i *incident.Incident, zone *time.Location) string {
-	return "no data since " + i.LastSample.In(zone).Format("2006-01-02 15:04:05 MST")
+func noData(i *incident.Incident, zone *time.Location, w words) string {
+	return w.noData + i.LastSample.In(zone).Format("2006-01-02 15:04:05 MST")
 }
 
+// titled is how many alerts a title has the summaries of: of more it has their numbers.
+const titled = 3
+
 // title is what a notice is about, on one line. How it is told what kind of notice it is, is the channel's own.
-func title(n *incident.Notice) string {
-	if len(n.Items) == 1 {
-		return n.Items[0].Incident.Summary
+func title(n *incident.Notice, w words) string {
+	if len(n.Items) <= titled {
+		var summaries []string
+		for _, item := range n.Items {
+			summaries = append(summaries, item.Incident.Summary)
+		}
+		return template.Clean(strings.Join(summaries, "; "), template.MaxLine, false)
 	}
 	var names []string
 	counts := map[string]int{}
@@ -119,16 +127,16 @@ func title(n *incident.Notice) string {
 	for _, name := range names[:min(len(names), shown)] {
 		parts = append(parts, fmt.Sprintf("%s (%d)", name, counts[name]))
 	}
-	text := fmt.Sprintf("%d alerts: %s", len(n.Items), strings.Join(parts, ", "))
+	text := fmt.Sprintf(w.alerts, len(n.Items), strings.Join(parts, ", "))
 	if len(names) > shown {
 		text += fmt.Sprintf(", + %d", len(names)-shown)
 	}
 	return template.Clean(text, template.MaxLine, false)
 }
 
-// text is the notice in plain words.
-func text(n *incident.Notice, items []incident.Item, zone *time.Location) string {
-	var out strings.Builder
+// note is what there is to say beside the alerts.
+func note(n *incident.Notice, w words) string {
+	var lines []string
 	if n.Kind == wire.Kind_KIND_DIGEST {
 		counts := map[string]int{}
 		for _, item := range n.Items {
@@ -140,31 +148,40 @@ func text(n *incident.Notice, items []incident.Item, zone *time.Location) string
 		}
 		for _, word := range []string{"critical", "warning", "info", "resolved"} {
 			if counts[word] > 0 {
-				fmt.Fprintf(&out, "%s: %d\n", word, counts[word])
+				lines = append(lines, fmt.Sprintf("%s: %d", w.severity(word), counts[word]))
 			}
 		}
 	}
+	if n.Also > 0 {
+		lines = append(lines, fmt.Sprintf(w.also, n.Also))
+	}
+	if n.InPlaceOf != "" {
+		lines = append(lines, fmt.Sprintf(w.inPlaceOf, n.InPlaceOf))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// text is the notice in plain words.
+func text(n *incident.Notice, items []incident.Item, note string, zone *time.Location, w words) string {
+	var lines []string
 	for _, item := range items {
 		i := item.Incident
-		fmt.Fprintf(&out, "%s [%s] %s\n", kindWord(item.Kind), i.Severity, i.Summary)
+		lines = append(lines, fmt.Sprintf("%s [%s] %s", w.kind(item.Kind), w.severity(i.Severity), i.Summary))
 		if i.Detail != "" {
-			out.WriteString(i.Detail + "\n")
+			lines = append(lines, i.Detail)
 		}
 		if item.Late {
-			fmt.Fprintf(&out, "It began at %s and ended at %s, and could not be told before.\n", i.Fired.In(zone).Format("2006-01-02 15:04:05 MST"), i.Resolved.In(zone).Format("15:04:05 MST"))
+			lines = append(lines, fmt.Sprintf(w.late, i.Fired.In(zone).Format("2006-01-02 15:04:05 MST"), i.Resolved.In(zone).Format("15:04:05 MST")))
 		}
 		if i.Stale {
-			out.WriteString(noData(&i, zone) + "\n")
+			lines = append(lines, noData(&i, zone, w))
 		}
 	}
 	if left := len(n.Items) - len(items); left > 0 {
-		fmt.Fprintf(&out, "+ %d more\n", left)
+		lines = append(lines, fmt.Sprintf(w.more, left))
 	}
-	if n.Also > 0 {
-		fmt.Fprintf(&out, "also: %d alerts that this keeps quiet\n", n.Also)
+	if note != "" {
+		lines = append(lines, note)
 	}
-	if n.InPlaceOf != "" {
-		fmt.Fprintf(&out, "in place of %s, which could not deliver it\n", n.InPlaceOf)
-	}
-	return strings.TrimRight(out.String(), "\n")
+	return strings.Join(lines, "\n")
 }

@@ -36,7 +36,7 @@ func TestANoticeOfOneIsCalledByItsSummaryAndOneOfManyByTheirNumbers(t *testing.T
 		n.Items = append(n.Items, item(wire.Kind_KIND_FIRING, []string{"down", "down", "slow"}[i%3], "warning", i))
 	}
 	many := Request(n, settings, nil)
-	if many.Title != "70 alerts: down (47), slow (23)" || len(many.Alerts) != mostAlerts || many.Omitted != 20 || !strings.Contains(many.Text, "+ 20 more") {
+	if many.Title != "70 条告警：down (47), slow (23)" || len(many.Alerts) != mostAlerts || many.Omitted != 20 || !strings.Contains(many.Text, "+ 另有 20 条") {
 		t.Errorf("%q with %d alerts, %d left out", many.Title, len(many.Alerts), many.Omitted)
 	}
 }
@@ -51,7 +51,7 @@ func TestADigestHasTheWorstAndCountsTheRest(t *testing.T) {
 	if r.Alerts[0].Name != "down" || r.Alerts[1].Name != "slow" || len(r.Alerts) != digestAlerts || r.Omitted != 51 {
 		t.Errorf("first are %s and %s, %d are shown, %d are not", r.Alerts[0].Name, r.Alerts[1].Name, len(r.Alerts), r.Omitted)
 	}
-	for _, want := range []string{"critical: 1\n", "warning: 30\n", "resolved: 30\n", "+ 51 more"} {
+	for _, want := range []string{"critical: 1\n", "warning: 30\n", "resolved: 30", "+ 51 more\n"} {
 		if !strings.Contains(r.Text, want) {
 			t.Errorf("the text has no %q:\n%s", want, r.Text)
 		}
@@ -62,6 +62,9 @@ func TestALateNoticeSaysWhenItBeganAndEndedInTheReadersZone(t *testing.T) {
 	late := item(wire.Kind_KIND_RESOLVED, "down", "critical", 0)
 	late.Late, late.Incident.Resolved = true, noon.Add(4*time.Minute)
 	r := Request(&incident.Notice{Kind: wire.Kind_KIND_RESOLVED, Late: true, InPlaceOf: "mail", Also: 3, Items: []incident.Item{late}}, policy.Settings{Zone: shanghai}, nil)
+	if r.Note != "also: 3 alerts that this keeps quiet\nin place of mail, which could not deliver it" {
+		t.Errorf("the note is %q", r.Note)
+	}
 	for _, want := range []string{"began at 2026-03-03 20:00:00 CST and ended at 20:04:00 CST", "in place of mail", "also: 3 alerts"} {
 		if !strings.Contains(r.Text, want) {
 			t.Errorf("the text has no %q:\n%s", want, r.Text)
@@ -85,6 +88,31 @@ func TestAReminderOfWhatIsNoLongerHeardOfSaysSinceWhen(t *testing.T) {
 	r := Request(w[0], policy.Settings{Zone: shanghai}, nil)
 	if got := r.Alerts[0].Reason; got != "no data since 2026-03-03 20:10:00 CST" || !strings.Contains(r.Text, got) {
 		t.Errorf("the reason is %q, the text\n%s", got, r.Text)
+	}
+}
+
+func TestTheFixedWordsAreThoseOfTheLanguage(t *testing.T) {
+	late := item(wire.Kind_KIND_RESOLVED, "down", "critical", 0)
+	late.Late, late.Incident.Resolved = true, noon.Add(4*time.Minute)
+	n := &incident.Notice{Kind: wire.Kind_KIND_DIGEST, Also: 2, InPlaceOf: "sms.duty", Items: []incident.Item{item(wire.Kind_KIND_FIRING, "slow", "warning", 1), late}}
+	r := Request(n, policy.Settings{Zone: shanghai, Language: "zh"}, nil)
+	for _, want := range []string{"警告: 1", "恢复: 1", "另有 2 条告警被其抑制", "代 sms.duty 发送", "告警 [警告] slow 1 is bad", "2026-03-03 20:00:00 CST 开始"} {
+		if !strings.Contains(r.Text, want) {
+			t.Errorf("the text has no %q:\n%s", want, r.Text)
+		}
+	}
+	if r.Title != "slow 1 is bad; down 0 is bad" {
+		t.Errorf("the title is %q", r.Title)
+	}
+}
+
+func TestAReasonIsToldWhereItSaysMoreThanTheState(t *testing.T) {
+	for reason, want := range map[string]string{"bad": "", "good": "", "happened": "", "worse": "it got worse", "rule removed": "its rule was removed"} {
+		one := item(wire.Kind_KIND_FIRING, "down", "critical", 1)
+		one.Incident.Reason = reason
+		if got := Alert(&one, policy.Settings{Zone: time.UTC}).Reason; got != want {
+			t.Errorf("%s is told as %q", reason, got)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -20,6 +21,10 @@ type Notice struct {
 	Also int `json:"also,omitempty"`
 
 	Created time.Time `json:"created"`
+	// Waited is how long it had waited when it was written last, and Since from when on it has since: a clock that is set changes
+	// neither.
+	Waited time.Duration `json:"waited,omitempty"`
+	Since  time.Time     `json:"-"`
 	// NotBefore is when the next attempt is due.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Attempts  int       `json:"attempts,omitempty"`
@@ -44,6 +49,14 @@ type Notice struct {
 	Test    bool      `json:"test,omitempty"`
 }
 
+// Age is how long it has waited.
+func (n *Notice) Age(now time.Time) time.Duration {
+	if n.Since.IsZero() {
+		n.Since = now
+	}
+	return n.Waited + max(0, now.Sub(n.Since))
+}
+
 // Item is an incident in a notice.
 type Item struct {
 	Incident Incident  `json:"incident"`
@@ -60,3 +73,9 @@ func (i *Incident) Snapshot() Incident {
 	s.Told, s.Threads, s.Log, s.Suppressed = nil, nil, nil, nil
 	return s
 }
+
+// KindName is a kind as it is stored: firing, flapping_ended.
+func KindName(k wire.Kind) string { return strings.ToLower(strings.TrimPrefix(k.String(), "KIND_")) }
+
+// KindWord is a kind for people: flapping ended.
+func KindWord(k wire.Kind) string { return strings.ReplaceAll(KindName(k), "_", " ") }

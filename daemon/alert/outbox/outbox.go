@@ -268,7 +268,7 @@ func (o *Outbox) Stats(now time.Time) []Stats {
 		}
 		s := Stats{Channel: q.Name, Depth: len(q.notices), Open: !q.state.Open.IsZero(), Left: q.left(now), LastError: q.state.LastError}
 		if len(q.notices) > 0 {
-			s.Oldest = max(0, now.Sub(q.notices[0].Created))
+			s.Oldest = q.notices[0].Age(now)
 		}
 		if q.inFlight != nil {
 			s.InFlight = 1

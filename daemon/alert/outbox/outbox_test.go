@@ -495,3 +495,35 @@ func TestNonsenseOfAPluginIsNotBelievedAndCostsNoMoreThanItsOwnNotice(t *testing
 	b.now = b.now.Add(time.Hour)
 	b.settle(b.mustNext("mail", "a"), delivered)
 }
+
+func TestAClockThatWasSetBackHoldsNothingUp(t *testing.T) {
+	b := newBox(t, Channel{Name: "mail", Limit: 2, Per: time.Minute})
+	b.put("mail", "a")
+	for range 4 {
+		b.now = b.now.Add(lastRetry)
+		b.settle(b.mustNext("mail", "a"), later)
+	}
+	b.now = b.now.Add(-3 * time.Hour)
+	b.restart()
+	b.mustNext("mail", "a")
+}
+
+func TestAClockThatWasSetForwardGivesNothingUp(t *testing.T) {
+	b := newBox(t, Channel{Name: "mail", Fallback: "sms"}, Channel{Name: "sms"})
+	n := b.notice("mail", "a", wire.Kind_KIND_FIRING, "a")
+	// It was made before the clock was set, years ago by that.
+	n.Created = b.now.AddDate(-50, 0, 0)
+	b.Put(n)
+	if ends := b.Tick(b.now); len(ends) != 0 {
+		t.Fatalf("the ends are %+v", ends)
+	}
+	b.now = b.now.Add(4 * time.Minute)
+	b.settle(b.mustNext("mail", "a"), later)
+	// How long it has waited is known over a restart.
+	b.restart()
+	b.Tick(b.now)
+	b.now = b.now.Add(time.Minute)
+	if ends := b.Tick(b.now); len(ends) != 1 || ends[0].Fallback == nil {
+		t.Errorf("after five minutes the ends are %+v", ends)
+	}
+}

@@ -16,7 +16,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 	if q == nil || q.removed || q.inFlight != nil || len(q.notices) == 0 {
 		return nil, 0
 	}
-	if wait := q.state.NotBefore.Sub(now); wait > 0 {
+	if wait := q.state.NotBefore.Sub(now); wait > 0 && wait <= longestPause {
 		return nil, min(wait, lastRetry)
 	}
 	// Notices of a thread go in their order: nobody is to hear of the end before the beginning.
@@ -27,7 +27,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 			continue
 		}
 		ahead[n.Thread] = true
-		if !n.NotBefore.After(now) {
+		if wait := n.NotBefore.Sub(now); wait <= 0 || wait > longestPause {
 			i = at
 			break
 		}
@@ -70,6 +70,7 @@ func (q *queue) starving(now time.Time) time.Duration {
 func (o *Outbox) begin(q *queue, n *incident.Notice, now time.Time) *incident.Notice {
 	q.inFlight, n.Sending = n, true
 	n.Attempts++
+	n.Waited, n.Since = n.Age(now), now
 	if q.Limit > 0 {
 		q.state.Sent = append(q.recent(now), now)
 		o.log.PutChannel(q.Name, q.state)
@@ -259,6 +260,7 @@ func (o *Outbox) fallBack(q *queue, n *incident.Notice, now time.Time) *incident
 	}
 	f := *n
 	f.ID, f.Channel, f.InPlaceOf = n.ID+"."+q.Fallback, q.Fallback, q.Name
+	f.Waited, f.Since = 0, now
 	f.Created, f.NotBefore, f.Attempts, f.MayRepeat, f.Recipients, f.FellBack = now, time.Time{}, 0, false, nil, false
 	f.LastOutcome, f.LastCode, f.LastError, f.GivenUp, f.Why = "", "", "", time.Time{}, ""
 	f.Items = nil
@@ -302,7 +304,7 @@ func (o *Outbox) Tick(now time.Time) []End {
 			if n == q.inFlight {
 				continue
 			}
-			age := now.Sub(n.Created)
+			age := n.Age(now)
 			switch {
 			case age >= o.opts.Expire:
 				why := "it could not be delivered for " + o.opts.Expire.String()
@@ -334,6 +336,7 @@ func (o *Outbox) Retry(id string, now time.Time) []*incident.Notice {
 			return false
 		}
 		o.log.DeleteDead(n.ID)
+		n.Waited, n.Since = 0, now
 		n.Created, n.NotBefore, n.Attempts, n.GivenUp, n.Why, n.Recipients = now, time.Time{}, 0, time.Time{}, "", nil
 		q := o.queue(n.Channel)
 		q.state.NotBefore = time.Time{}

@@ -125,7 +125,7 @@ func (t *Trial) work() {
 	for _, channel := range t.channels {
 		for n, _ := t.box.Next(channel, t.now); n != nil; n, _ = t.box.Next(channel, t.now) {
 			t.told = append(t.told, told{channel, t.now})
-			t.story = append(t.story, fmt.Sprintf("%s  %s is told: %s", t.clock(t.now), channel, kindOf(n.Kind)))
+			t.story = append(t.story, fmt.Sprintf("%s  %s is told: %s", t.clock(t.now), channel, incident.KindWord(n.Kind)))
 			delivered := outbox.Result{Deliveries: []*wire.Delivery{{Outcome: wire.Outcome_OUTCOME_DELIVERED}}, Reached: true}
 			t.dispatch.Settle(t.box.Settle(n, delivered, t.now), t.now)
 		}
@@ -133,10 +133,6 @@ func (t *Trial) work() {
 	t.dispatch.Flush()
 	t.dispatch.Records()
 	*t.log = store.Batch{}
-}
-
-func kindOf(k wire.Kind) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(k.String(), "KIND_")), "_", " ")
 }
 
 // clock is the time since the beginning.

@@ -53,7 +53,7 @@ func (p Part) String() string {
 // head is what is said before the alerts.
 func (n *Notice) head() Block {
 	var b Block
-	if n.Text != "" && n.Text != n.Title && !(len(n.Alerts) == 1 && n.Text == n.Alerts[0].Summary) {
+	if n.Text != "" && n.Text != n.Title {
 		b = append(b, Part{Style: Words, Text: n.Text})
 	}
 	return b

@@ -22,7 +22,7 @@ type Notice struct {
 	State      map[string]string // the thread's
 	Kind       wire.Kind
 	Attempt    int
-	// Title is one line, without the kind; Text may have several.
+	// Title is one line, without the kind. Text is what there is to say beside the alerts, in several; of a notice without alerts it is all.
 	Title, Text string
 	Alerts      []*Alert
 	// Omitted is how many alerts the daemon left out.
@@ -53,11 +53,19 @@ type Alert struct {
 // Label is a name and a value.
 type Label struct{ Name, Value string }
 
+// beside is what there is to say beside the alerts, which are shown themselves.
+func beside(n *sdk.Notice) string {
+	if len(n.Alerts) > 0 {
+		return n.Note
+	}
+	return n.Text
+}
+
 // New cleans a notice.
 func New(n *sdk.Notice) *Notice {
 	c := &Notice{
 		ID: n.Id, Thread: n.Thread, State: n.ThreadState, Kind: n.Kind, Attempt: int(n.Attempt),
-		Title: first(Line(n.Title), maxTitle), Text: first(Lines(n.Text), maxText), Omitted: int(n.Omitted),
+		Title: first(Line(n.Title), maxTitle), Text: first(Lines(beside(n)), maxText), Omitted: int(n.Omitted),
 		Late: n.Late, MayRepeat: n.MayRepeat, Step: int(n.Step), Language: n.Language, Zone: time.UTC, words: wordsOf(n.Language),
 	}
 	if zone, err := time.LoadLocation(n.TimeZone); err == nil {

@@ -196,7 +196,7 @@ func text(blocks []Block) string {
 func TestAnAlertSaysAllThatIsKnown(t *testing.T) {
 	value := 2.5
 	n := &sdk.Notice{
-		Kind: wire.Kind_KIND_FIRING, TimeZone: "Asia/Shanghai", Title: "t", Text: "lead", MayRepeat: true, Omitted: 3,
+		Kind: wire.Kind_KIND_FIRING, TimeZone: "Asia/Shanghai", Title: "t", Note: "lead", MayRepeat: true, Omitted: 3,
 		Alerts: []*sdk.Alert{{
 			Name: "site_slow", Severity: "critical", State: wire.Kind_KIND_FIRING, Labels: map[string]string{"team": "web"}, Tags: map[string]string{"isp": "ct", "team": "x"},
 			Summary: "slow", Detail: "rm -rf /\nls", Link: "https://a/", FiredAt: stamp(0), LastSampleAt: stamp(3 * time.Minute), Value: &value,
@@ -291,7 +291,7 @@ func FuzzFit(f *testing.F) {
 	f.Add("title", "summary", "detail", "text", uint8(3), uint16(300))
 	f.Fuzz(func(t *testing.T, title, summary, detail, lead string, count uint8, limit uint16) {
 		n := many(int(count%30), detail)
-		n.Title, n.Text = title, lead
+		n.Title, n.Note = title, lead
 		for _, a := range n.Alerts {
 			a.Summary = summary
 		}
