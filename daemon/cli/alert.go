@@ -81,10 +81,10 @@ func printAlerts(out io.Writer, l *alert.Listing, output format) error {
 	header := []string{"INCIDENT", "STATE", "SEVERITY", "ALERT", "TAGS", "SINCE", "TOLD", "SUMMARY"}
 	var rows [][]string
 	for _, i := range l.Incidents {
-		rows = append(rows, []string{i.ID, stateOf(i), i.Severity, i.Alert, pairs(i.Tags), clock(i.Fired), told(i), i.Summary})
+		rows = append(rows, []string{i.ID, stateOf(i), i.Severity, i.Alert, pairs(i.Tags), output.moment(i.Fired), told(i), i.Summary})
 	}
 	for _, p := range l.Pending {
-		rows = append(rows, []string{"-", "pending", p.Severity, p.Alert, pairs(p.Tags), clock(p.Since), "-", fmt.Sprintf("%d of %d bad", p.Bad, p.Of)})
+		rows = append(rows, []string{"-", "pending", p.Severity, p.Alert, pairs(p.Tags), output.moment(p.Since), "-", fmt.Sprintf("%d of %d bad", p.Bad, p.Of)})
 	}
 	if output == asCSV {
 		return printCSV(out, header, rows)

@@ -35,7 +35,7 @@ func newAlertOutbox() *cobra.Command {
 		if *dead {
 			notices = l.Dead
 		}
-		header, rows := noticeRows(notices)
+		header, rows := noticeRows(notices, *output)
 		if *output == asCSV {
 			return printCSV(out, header, rows)
 		}
@@ -79,12 +79,12 @@ func newAlertOutbox() *cobra.Command {
 	return cmd
 }
 
-func noticeRows(notices []*incident.Notice) (header []string, rows [][]string) {
+func noticeRows(notices []*incident.Notice, output format) (header []string, rows [][]string) {
 	header = []string{"NOTICE", "NOTIFIER", "KIND", "ALERTS", "SINCE", "ATTEMPTS", "NEXT", "LAST"}
 	for _, n := range notices {
-		next := clock(n.NotBefore)
+		next := output.moment(n.NotBefore)
 		if !n.GivenUp.IsZero() {
-			next = "given up " + clock(n.GivenUp)
+			next = "given up " + output.moment(n.GivenUp)
 		}
 		last := n.LastError
 		if n.Why != "" {
@@ -93,7 +93,7 @@ func noticeRows(notices []*incident.Notice) (header []string, rows [][]string) {
 		if n.LastCode != "" {
 			last = n.LastCode + " " + last
 		}
-		rows = append(rows, []string{n.ID, n.Channel, incident.KindWord(n.Kind), strconv.Itoa(len(n.Items)), clock(n.Created), strconv.Itoa(n.Attempts), next, last})
+		rows = append(rows, []string{n.ID, n.Channel, incident.KindWord(n.Kind), strconv.Itoa(len(n.Items)), output.moment(n.Created), strconv.Itoa(n.Attempts), next, last})
 	}
 	return header, rows
 }

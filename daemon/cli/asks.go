@@ -114,6 +114,17 @@ func labelsOf(args []string) (map[string]string, error) {
 	return labels, nil
 }
 
+// moment writes a time as people read it here, or in full for programs.
+func (f format) moment(t time.Time) string {
+	switch {
+	case f != asCSV:
+		return clock(t)
+	case t.IsZero():
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 // clock writes a time of the recent past or near future as people read it here.
 func clock(t time.Time) string {
 	if t.IsZero() {

@@ -102,10 +102,10 @@ func newSilenceList() *cobra.Command {
 		header := []string{"SILENCE", "UNTIL", "AUTHOR", "MATCH", "REASON", "HITS"}
 		var rows [][]string
 		for _, s := range shown {
-			until := clock(s.Until)
+			until := output.moment(s.Until)
 			switch {
 			case !s.Expired.IsZero():
-				until = "ended " + clock(s.Expired)
+				until = "ended " + output.moment(s.Expired)
 			case len(s.Incidents) > 0:
 				until = "resolved, or " + until
 			}

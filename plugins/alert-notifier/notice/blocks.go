@@ -135,6 +135,11 @@ func (n *Notice) alert(a *Alert) Block {
 	}
 	fact(w.reason, a.Reason)
 	fact(w.unsuppressed, a.Unsuppressed)
+	switch a.State {
+	case wire.Kind_KIND_FIRING, wire.Kind_KIND_REPEAT, wire.Kind_KIND_ESCALATION, wire.Kind_KIND_FLAPPING:
+		// Whoever reads it can take it by this name.
+		fact(w.incident, a.Incident)
+	}
 	if a.Link != "" {
 		b = append(b, Part{Style: Link, Text: w.link, Address: a.Link})
 	}

@@ -305,3 +305,21 @@ func FuzzFit(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatCanBeTakenHasItsNumber(t *testing.T) {
+	for kind, want := range map[wire.Kind]bool{
+		wire.Kind_KIND_FIRING: true, wire.Kind_KIND_REPEAT: true, wire.Kind_KIND_ESCALATION: true, wire.Kind_KIND_FLAPPING: true, wire.Kind_KIND_RESOLVED: false, wire.Kind_KIND_EVENT: false,
+	} {
+		n := New(&sdk.Notice{Kind: kind, Alerts: []*wire.Alert{{Incident: "i7x", Name: "down", Summary: "s", State: kind}}})
+		blocks, _ := n.Fit(1<<20, func([]Block) int { return 0 })
+		var text strings.Builder
+		for _, b := range blocks {
+			for _, p := range b {
+				text.WriteString(p.String() + "\n")
+			}
+		}
+		if got := strings.Contains(text.String(), "Incident: i7x"); got != want {
+			t.Errorf("%s: the number is there: %v\n%s", kind, got, text.String())
+		}
+	}
+}

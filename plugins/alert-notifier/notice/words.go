@@ -7,8 +7,8 @@ type words struct {
 	kinds      map[wire.Kind]string
 	severities map[string]string
 	// What remarks and facts are called.
-	late, mayRepeat, more, moreTail, labels, since, until, lasted, last, bad, folded, values, reason, unsuppressed, link, value string
-	second, minute, hour, day                                                                                                   string
+	late, mayRepeat, more, moreTail, labels, since, until, lasted, last, bad, folded, values, reason, unsuppressed, link, value, incident string
+	second, minute, hour, day                                                                                                             string
 }
 
 var english = &words{
@@ -19,7 +19,7 @@ var english = &words{
 	},
 	late: "LATE", mayRepeat: "An earlier attempt may have reached you already.", more: "+ ", moreTail: " more",
 	labels: "Labels", since: "Since", until: "Over", lasted: "Lasted", last: "Last sample", bad: "Bad samples", folded: "Events", values: "Values",
-	reason: "Reason", unsuppressed: "Not told before", link: "Open", value: "Value",
+	reason: "Reason", unsuppressed: "Not told before", link: "Open", value: "Value", incident: "Incident",
 	second: " s", minute: " min", hour: " h", day: " d",
 }
 
@@ -31,7 +31,7 @@ var chinese = &words{
 	},
 	late: "迟到", mayRepeat: "之前的一次发送可能已经送达。", more: "+ 另有 ", moreTail: " 条",
 	labels: "标签", since: "开始", until: "结束", lasted: "持续", last: "最近采样", bad: "异常采样", folded: "事件数", values: "最近值",
-	reason: "原因", unsuppressed: "此前未通知", link: "查看", value: "当前值",
+	reason: "原因", unsuppressed: "此前未通知", link: "查看", value: "当前值", incident: "事件编号",
 	severities: map[string]string{"critical": "严重", "warning": "警告", "info": "提示"},
 	second:     " 秒", minute: " 分钟", hour: " 小时", day: " 天",
 }
