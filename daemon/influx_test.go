@@ -249,6 +249,7 @@ func TestChangeToAnInfluxDBOfOnesOwnLosesNothing(t *testing.T) {
 	r := newRemoteInfluxDB(t)
 	r.start()
 	r.provision("secret-of-probe")
+	r.provisionRecords()
 	other := r.site("probe:secret-of-probe")
 	text, err := os.ReadFile(other.path("config.hcl"))
 	if err != nil {

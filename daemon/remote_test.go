@@ -134,6 +134,12 @@ func (r *remoteInfluxDB) provision(password string) {
 	r.do("GRANT ALL ON quality TO probe")
 }
 
+// provisionRecords adds what an administrator has to: without it what alerts do waits, as all records.
+func (r *remoteInfluxDB) provisionRecords() {
+	r.t.Helper()
+	r.do("CREATE RETENTION POLICY records ON quality DURATION 400d REPLICATION 1")
+}
+
 // remoteSite is a busy site whose points go to the remote InfluxDB.
 func (r *remoteInfluxDB) site(token string) *site {
 	r.t.Helper()
@@ -154,6 +160,7 @@ func TestPointsWaitForAnInfluxDBThatIsAway(t *testing.T) {
 	r := newRemoteInfluxDB(t)
 	r.start()
 	r.provision("secret-of-probe")
+	r.provisionRecords()
 	r.stop()
 	s := r.site("probe:secret-of-probe")
 	d := s.start()
