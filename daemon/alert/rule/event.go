@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,11 +14,17 @@ const hitsKept = 32
 // events is what an instance of a rule on events remembers. Points of several series come out of order, and no hit may be lost
 // for that: so there is no newest point, but the times of the last hits, in order.
 type events struct {
-	hits []int64
+	hits []hit
 	// Until then hits are not told but counted, and newest is the last of them.
 	until  time.Duration
 	count  int
 	newest Transition
+}
+
+// hit is a point that was bad. Its series is 0 if it was known to another machine.
+type hit struct {
+	at     int64
+	series uint64
 }
 
 // event tells a hit, unless one was told within fold: then it only counts.
@@ -42,7 +49,8 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 		in.events = new(events)
 	}
 	e := in.events
-	if !e.isNew(at) {
+	e.rewind(m.wall.UnixNano() + int64(aheadAllowed))
+	if !e.isNew(hit{at, m.observed.series()}) {
 		m.stats.Late++
 		return out
 	}
@@ -59,18 +67,32 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 	return m.tell(out, in, t)
 }
 
+// rewind forgets hits that a clock has seen which was set back since: they would hide others for as long as they are the newest.
+func (e *events) rewind(limit int64) {
+	for n := len(e.hits); n > 0 && e.hits[n-1].at > limit; n-- {
+		e.hits = e.hits[:n-1]
+	}
+}
+
 // isNew reports whether a hit was not there before, and remembers it.
-func (e *events) isNew(at int64) bool {
-	i, found := slices.BinarySearch(e.hits, at)
-	full := len(e.hits) == hitsKept
-	if found || full && i == 0 {
-		return false
+func (e *events) isNew(h hit) bool {
+	i, _ := slices.BinarySearchFunc(e.hits, h, func(old, h hit) int { return cmp.Compare(old.at, h.at) })
+	for _, old := range e.hits[i:] {
+		if old.at != h.at {
+			break
+		}
+		if old.series == h.series || old.series == 0 {
+			return false
+		}
 	}
-	if full {
+	if len(e.hits) == hitsKept {
+		if i == 0 && e.hits[0].at != h.at {
+			return false
+		}
 		e.hits = slices.Delete(e.hits, 0, 1)
-		i--
+		i = max(i-1, 0)
 	}
-	e.hits = slices.Insert(e.hits, i, at)
+	e.hits = slices.Insert(e.hits, i, h)
 	return true
 }
 
