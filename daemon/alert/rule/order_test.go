@@ -112,3 +112,15 @@ func TestHitsOfAClockThatWasSetBackHideNoOthers(t *testing.T) {
 		t.Errorf("the hit after the clock was set back is not told: %+v", tr.machine.Stats())
 	}
 }
+
+// A daemon that ends just after its start has seen a single sample, and finds the same at its next one: nothing has lasted from one to the
+// other.
+func TestASingleSampleDoesNotLastOverARestart(t *testing.T) {
+	spec := Spec{Name: "down", When: parse(t, "!available"), Fire: Fire{For: 30 * time.Second}}
+	tr := try(t, spec)
+	tr.see(0, values{"available": false})
+	tr.restart(2*time.Minute, spec)
+	tr.see(2*time.Minute, values{"available": false})
+	tr.see(2*time.Minute+10*time.Second, values{"available": true})
+	tr.want("00:00 pending, 02:10 ok")
+}

@@ -569,6 +569,13 @@ func (s *stream) restore(r *Rule, b []byte) error {
 	if s.any {
 		s.order.after(s.newest)
 	}
+	if s.any && s.pace.Usual() == 0 {
+		// Of a single sample nobody knows how long the next may take: what was until now may be a hole.
+		s.hole = true
+		for i := range s.rings {
+			s.rings[i].met = false
+		}
+	}
 	return err
 }
 
