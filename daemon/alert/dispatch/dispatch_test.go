@@ -431,3 +431,14 @@ func TestAClockThatWasSetBackKeepsNothingFromBeingTold(t *testing.T) {
 		12:15 sms escalation site_down
 	`)
 }
+
+func TestEventsOfOneMillisecondAreToldApart(t *testing.T) {
+	p := simple(t)
+	d := newDesk(t, p)
+	for n := range 3 {
+		d.change("site_down", "shop", rule.OK, rule.OK, rule.Happened, func(tn *rule.Transition) { tn.At = noon.Add(time.Duration(n) * time.Nanosecond) })
+	}
+	if open, _ := d.Incidents(); len(open) != 3 {
+		t.Errorf("%d events of three are known", len(open))
+	}
+}

@@ -50,12 +50,13 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 	}
 	e := in.events
 	e.rewind(m.wall.UnixNano() + int64(aheadAllowed))
-	if !e.isNew(hit{at, m.observed.series()}) {
+	beside, isNew := e.note(hit{at, m.observed.series()})
+	if !isNew {
 		m.stats.Late++
 		return out
 	}
 	t := m.mark(in, Happened)
-	t.At, t.Level, t.Value, t.Count, t.Bad, t.Of = time.Unix(0, at), level, m.rule.aboutOf(row, int8(level)), 1, 0, 0
+	t.At, t.Level, t.Value, t.Count, t.Bad, t.Of = time.Unix(0, at+beside), level, m.rule.aboutOf(row, int8(level)), 1, 0, 0
 	if m.now < e.until {
 		e.count++
 		t.Sample = m.observed.keep()
@@ -74,26 +75,28 @@ func (e *events) rewind(limit int64) {
 	}
 }
 
-// isNew reports whether a hit was not there before, and remembers it.
-func (e *events) isNew(h hit) bool {
+// note remembers a hit, and reports whether it was not there before, and beside how many others of the same moment it is: two are not
+// to be taken for one.
+func (e *events) note(h hit) (beside int64, isNew bool) {
 	i, _ := slices.BinarySearchFunc(e.hits, h, func(old, h hit) int { return cmp.Compare(old.at, h.at) })
 	for _, old := range e.hits[i:] {
 		if old.at != h.at {
 			break
 		}
 		if old.series == h.series || old.series == 0 {
-			return false
+			return 0, false
 		}
+		beside++
 	}
 	if len(e.hits) == hitsKept {
 		if i == 0 && e.hits[0].at != h.at {
-			return false
+			return 0, false
 		}
 		e.hits = slices.Delete(e.hits, 0, 1)
 		i = max(i-1, 0)
 	}
 	e.hits = slices.Insert(e.hits, i, h)
-	return true
+	return beside, true
 }
 
 // unfold tells how many hits there were, once the fold has ended.

@@ -124,3 +124,18 @@ func TestASingleSampleDoesNotLastOverARestart(t *testing.T) {
 	tr.see(2*time.Minute+10*time.Second, values{"available": true})
 	tr.want("00:00 pending, 02:10 ok")
 }
+
+// Without fold each is told for itself, and has a time of its own: points of one series and time are one.
+func TestHitsOfOneMomentAreToldApart(t *testing.T) {
+	tr := try(t, Spec{Name: "hit", Event: true, When: parse(t, "total_time > 2")})
+	times := map[time.Time]bool{}
+	for _, target := range []string{"shop", "news", "blog"} {
+		tr.see(0, values{"target": target, "total_time": 3.0})
+	}
+	for _, t := range tr.out {
+		times[t.At] = true
+	}
+	if len(times) != 3 {
+		t.Errorf("%d times of %d hits, want three: %s", len(times), len(tr.out), tr.story())
+	}
+}
