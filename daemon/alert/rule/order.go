@@ -1,7 +1,9 @@
 package rule
 
 import (
+	"cmp"
 	"hash/maphash"
+	"math"
 	"slices"
 	"time"
 
@@ -15,12 +17,17 @@ const lateAllowed = 5 * time.Minute
 // order is the samples of a stream in the order in which they are judged. Several series may be in it, with points of the same time, and
 // each of them is in order by itself alone. A point that arrives again is no newer than the last of its series.
 type order struct {
-	// last is the newest time that was given, if there was any.
+	// last is the newest time that was given, or 0.
 	last int64
-	any  bool
+	// first is the newest point of one series, which most streams have alone.
+	first series
+	more  *others
+}
+
+// others is what few streams have.
+type others struct {
 	// floor is the newest time that was given by a machine before, which knew the series.
-	floor  int64
-	floors bool
+	floor int64
 	// series are the newest points of those that may still have late ones, in the order of their hashes.
 	series []series
 }
@@ -50,55 +57,58 @@ func seriesOf(p *point.Point) uint64 {
 // take gives a sample of a series the time at which it is judged: its own, or if others were judged that are as new, just after these.
 // ok is false if it is late.
 func (o *order) take(hash uint64, at int64) (judged int64, ok bool) {
-	i, known := slices.BinarySearchFunc(o.series, hash, func(s series, hash uint64) int {
-		switch {
-		case s.hash < hash:
-			return -1
-		case s.hash > hash:
-			return 1
-		}
-		return 0
-	})
-	switch {
-	case o.any && o.last-at > int64(lateAllowed), known && at <= o.series[i].at, o.floors && at <= o.floor:
+	if o.last != 0 && o.last-at > int64(lateAllowed) || o.more != nil && at <= o.more.floor {
 		return 0, false
-	case known:
-		o.series[i].at = at
-	default:
-		o.note(i, series{hash, at})
+	}
+	if s := o.of(hash); at > s.at || s.hash == 0 {
+		*s = series{hash, at}
+	} else {
+		return 0, false
 	}
 	judged = at
-	if o.any && judged <= o.last {
+	if o.last != 0 && judged <= o.last {
 		judged = o.last + 1
 	}
-	o.last, o.any = judged, true
+	o.last = judged
 	return judged, true
 }
 
-// note notes a series. Before there is more room for them, those go whose points are too old by now, whatever they are.
-func (o *order) note(i int, s series) {
-	if n := len(o.series); n == cap(o.series) && n > 0 {
-		o.series = slices.DeleteFunc(o.series, func(old series) bool { return o.last-old.at > int64(lateAllowed) })
-		i, _ = slices.BinarySearchFunc(o.series, s.hash, func(old series, hash uint64) int {
-			if old.hash < hash {
-				return -1
-			}
-			return 1
-		})
+// of is the place of a series, whose hash is 0 if it is new.
+func (o *order) of(hash uint64) *series {
+	if o.first.hash == hash || o.first.hash == 0 {
+		return &o.first
 	}
-	o.series = slices.Insert(o.series, i, s)
+	if o.more == nil {
+		o.more = &others{floor: math.MinInt64}
+	}
+	m := o.more
+	i, known := m.find(hash)
+	if known {
+		return &m.series[i]
+	}
+	if n := len(m.series); n == cap(m.series) && n > 0 {
+		// Before there is more room, those go whose points are too old by now, whatever they are.
+		m.series = slices.DeleteFunc(m.series, func(old series) bool { return o.last-old.at > int64(lateAllowed) })
+		i, _ = m.find(hash)
+	}
+	m.series = slices.Insert(m.series, i, series{})
+	return &m.series[i]
+}
+
+func (m *others) find(hash uint64) (i int, known bool) {
+	return slices.BinarySearchFunc(m.series, hash, func(s series, hash uint64) int { return cmp.Compare(s.hash, hash) })
 }
 
 // after begins the order after what another machine has judged.
 func (o *order) after(at int64) {
-	if !o.any || at > o.last {
-		*o = order{last: at, any: true, floor: at, floors: true}
+	if at > o.last {
+		*o = order{last: at, more: &others{floor: at}}
 	}
 }
 
 // ordered gives a sample of a stream the time at which it is judged. ok is false if it is late.
 func (m *Machine) ordered(in *instance, s *stream, at int64) (judged int64, ok bool) {
-	if s.order.any && s.order.last-m.wall.UnixNano() > int64(aheadAllowed) {
+	if s.order.last != 0 && s.order.last-m.wall.UnixNano() > int64(aheadAllowed) {
 		in.rewind(m.rule, s)
 	}
 	if judged, ok = s.order.take(m.observed.series(), at); !ok {
