@@ -69,6 +69,8 @@ type Dispatcher struct {
 	seq       int
 	// holds says that nothing may be told yet.
 	holds bool
+	// planned says that there was a Plan.
+	planned bool
 	// records and ended are what the engine has not asked for yet.
 	records []Record
 	ended   []*incident.Silence

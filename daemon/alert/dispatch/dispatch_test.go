@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/incident"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
+	"github.com/vedette-monitor/vedette/daemon/alert/store"
 )
 
 func TestIncidentsOfAGroupAreToldInOneNotice(t *testing.T) {
@@ -416,5 +418,45 @@ func TestAQueryThatFailsIsAnIncidentOfItsOwn(t *testing.T) {
 	d.until("12:04")
 	if len(d.told) != 2 || !strings.HasSuffix(d.told[0], "mail firing site_down/"+QueryKey) || !strings.HasSuffix(d.told[1], "mail resolved site_down/"+QueryKey) {
 		t.Errorf("told: %q", d.told)
+	}
+}
+
+// TestAClockThatWasSetBackKeepsNothingFromBeingTold begins an incident by a clock that is a year ahead, and a restart by the right one.
+func TestAClockThatWasSetBackKeepsNothingFromBeingTold(t *testing.T) {
+	d := newDesk(t, simple(t))
+	d.now = noon.AddDate(1, 0, 0)
+	d.broken["mail"] = true
+	d.fire("site_down", "shop")
+	d.until("12:01")
+	kept := new(store.Contents)
+	for _, i := range d.sorted() {
+		copied := *i
+		kept.Incidents = append(kept.Incidents, &copied)
+	}
+	for _, n := range d.box.Waiting() {
+		copied := *n
+		kept.Notices = append(kept.Notices, &copied)
+	}
+	kept.Channels = map[string]json.RawMessage{"mail": json.RawMessage(`{"failures":3,"not_before":"` + d.now.Format(time.RFC3339) + `"}`)}
+	if len(kept.Notices) != 1 {
+		t.Fatalf("%d notices wait, want 1", len(kept.Notices))
+	}
+	d.now, d.broken["mail"], d.told = noon, false, nil
+	d.restart(kept)
+	d.until("12:16", "shop")
+	d.want(`
+		12:00 mail firing site_down
+		12:15 sms escalation site_down
+	`)
+}
+
+func TestEventsOfOneMillisecondAreToldApart(t *testing.T) {
+	p := simple(t)
+	d := newDesk(t, p)
+	for n := range 3 {
+		d.change("site_down", "shop", rule.OK, rule.OK, rule.Happened, func(tn *rule.Transition) { tn.At = noon.Add(time.Duration(n) * time.Nanosecond) })
+	}
+	if open, _ := d.Incidents(); len(open) != 3 {
+		t.Errorf("%d events of three are known", len(open))
 	}
 }

@@ -116,10 +116,12 @@ func (d *Dispatcher) open(a *policy.Alert, t *rule.Transition, now time.Time) *i
 
 // happen makes an incident of an event.
 func (d *Dispatcher) happen(a *policy.Alert, t *rule.Transition, now time.Time) {
-	id := incident.ID(a.Name, t.Key, t.At)
+	// Two within a millisecond, of which an identity is made, are two.
+	key := t.Key + "\x00" + strconv.Itoa(t.At.Nanosecond())
 	if t.Reason == rule.More {
-		id = incident.ID(a.Name, t.Key+"\x00more", t.At)
+		key += "\x00more"
 	}
+	id := incident.ID(a.Name, key, t.At)
 	if d.incidents[id] != nil || slices.ContainsFunc(d.closed, func(i *incident.Incident) bool { return i.ID == id }) {
 		return
 	}

@@ -23,6 +23,10 @@ type due struct {
 
 // Plan finds out what is due, and gives notices to the outbox. It is called when something has happened, and every second.
 func (d *Dispatcher) Plan(now time.Time) {
+	if !d.planned {
+		d.planned = true
+		d.present(now)
+	}
 	d.expireAcks(now)
 	d.expireSilences(now)
 	d.suppress(now)

@@ -16,7 +16,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 	if q == nil || q.removed || q.inFlight != nil || len(q.notices) == 0 {
 		return nil, 0
 	}
-	if wait := q.state.NotBefore.Sub(now); wait > 0 && wait <= longestPause {
+	if wait := until(q.state.NotBefore, now); wait > 0 {
 		return nil, min(wait, lastRetry)
 	}
 	// Notices of a thread go in their order: nobody is to hear of the end before the beginning.
@@ -27,7 +27,7 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 			continue
 		}
 		ahead[n.Thread] = true
-		if wait := n.NotBefore.Sub(now); wait <= 0 || wait > longestPause {
+		if until(n.NotBefore, now) == 0 {
 			i = at
 			break
 		}
@@ -50,6 +50,15 @@ func (o *Outbox) Next(channel string, now time.Time) (n *incident.Notice, wait t
 	}
 	q.starved = time.Time{}
 	return o.begin(q, q.notices[i], now), 0
+}
+
+// until is how long to wait for a moment. One that is further ahead than anything waits is of a clock that was set back since.
+func until(at, now time.Time) time.Duration {
+	wait := max(at.Sub(now), 0)
+	if wait > longestPause {
+		return 0
+	}
+	return wait
 }
 
 // starving is how long the limit forbids the next notice.

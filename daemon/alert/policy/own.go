@@ -26,7 +26,7 @@ func Measurements() []wire.Measurement {
 			Fields: []wire.FieldSchema{
 				{Name: "evals", Type: wire.TypeInt, Doc: "samples judged"},
 				{Name: "unknown", Type: wire.TypeInt, Doc: "points that could not be judged, because they lack what the conditions need"},
-				{Name: "late", Type: wire.TypeInt, Doc: "points left out, because they are older than the last one of their instance"},
+				{Name: "late", Type: wire.TypeInt, Doc: "points left out, because they are no newer than the last one of their series"},
 				{Name: "skew", Type: wire.TypeInt, Doc: "points from the future, which count as of now"},
 				{Name: "refused", Type: wire.TypeInt, Doc: "points of new instances above the limit"},
 				{Name: "errors", Type: wire.TypeInt, Doc: "queries that failed"},

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,11 +14,17 @@ const hitsKept = 32
 // events is what an instance of a rule on events remembers. Points of several series come out of order, and no hit may be lost
 // for that: so there is no newest point, but the times of the last hits, in order.
 type events struct {
-	hits []int64
+	hits []hit
 	// Until then hits are not told but counted, and newest is the last of them.
 	until  time.Duration
 	count  int
 	newest Transition
+}
+
+// hit is a point that was bad. Its series is 0 if it was known to another machine.
+type hit struct {
+	at     int64
+	series uint64
 }
 
 // event tells a hit, unless one was told within fold: then it only counts.
@@ -42,12 +49,14 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 		in.events = new(events)
 	}
 	e := in.events
-	if !e.isNew(at) {
+	e.rewind(m.wall.UnixNano() + int64(aheadAllowed))
+	beside, isNew := e.note(hit{at, m.observed.series()})
+	if !isNew {
 		m.stats.Late++
 		return out
 	}
 	t := m.mark(in, Happened)
-	t.At, t.Level, t.Value, t.Count, t.Bad, t.Of = time.Unix(0, at), level, m.rule.aboutOf(row, int8(level)), 1, 0, 0
+	t.At, t.Level, t.Value, t.Count, t.Bad, t.Of = time.Unix(0, at+beside), level, m.rule.aboutOf(row, int8(level)), 1, 0, 0
 	if m.now < e.until {
 		e.count++
 		t.Sample = m.observed.keep()
@@ -59,19 +68,35 @@ func (m *Machine) event(out []Transition, in *instance, row *expression.Row, at 
 	return m.tell(out, in, t)
 }
 
-// isNew reports whether a hit was not there before, and remembers it.
-func (e *events) isNew(at int64) bool {
-	i, found := slices.BinarySearch(e.hits, at)
-	full := len(e.hits) == hitsKept
-	if found || full && i == 0 {
-		return false
+// rewind forgets hits that a clock has seen which was set back since: they would hide others for as long as they are the newest.
+func (e *events) rewind(limit int64) {
+	for n := len(e.hits); n > 0 && e.hits[n-1].at > limit; n-- {
+		e.hits = e.hits[:n-1]
 	}
-	if full {
+}
+
+// note remembers a hit, and reports whether it was not there before, and beside how many others of the same moment it is: two are not
+// to be taken for one.
+func (e *events) note(h hit) (beside int64, isNew bool) {
+	i, _ := slices.BinarySearchFunc(e.hits, h, func(old, h hit) int { return cmp.Compare(old.at, h.at) })
+	for _, old := range e.hits[i:] {
+		if old.at != h.at {
+			break
+		}
+		if old.series == h.series || old.series == 0 {
+			return 0, false
+		}
+		beside++
+	}
+	if len(e.hits) == hitsKept {
+		if i == 0 && e.hits[0].at != h.at {
+			return 0, false
+		}
 		e.hits = slices.Delete(e.hits, 0, 1)
-		i--
+		i = max(i-1, 0)
 	}
-	e.hits = slices.Insert(e.hits, i, at)
-	return true
+	e.hits = slices.Insert(e.hits, i, h)
+	return beside, true
 }
 
 // unfold tells how many hits there were, once the fold has ended.

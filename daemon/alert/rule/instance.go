@@ -42,6 +42,12 @@ type windowed struct {
 	any            bool
 }
 
+func newWindowed(r *Rule) *windowed {
+	w := &windowed{Window: window.New(&r.shape)}
+	w.pace.SetUsual(r.spec.Interval)
+	return w
+}
+
 // take takes a sample into the window, and reports whether it was taken and whether the window is to be judged now.
 func (w *windowed) take(r *Rule, sample []float64, at int64) (taken, due bool) {
 	if w.any && at <= w.newest || !w.Add(at, sample) {

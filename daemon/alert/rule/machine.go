@@ -6,7 +6,7 @@
 // none: it moves nothing. Who is silent for much longer than usual has left a hole, over which nothing counts as lasting.
 //
 // Order and durations follow the times of the samples; silence, flapping and votes follow the clock. A sample that is not
-// newer than the newest of its stream is late and dropped, so that points which arrive again are not judged twice.
+// newer than the newest of its series is late and dropped, so that points which arrive again are not judged twice.
 //
 // The package keeps nothing on disk and tells nobody: it returns transitions.
 package rule
@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/expression"
-	"github.com/vedette-monitor/vedette/daemon/alert/window"
 )
 
 // aheadAllowed is how far a point's time may be ahead of the clock.
@@ -57,7 +56,7 @@ type Stats struct {
 	// Samples were judged, and Unknown of them without a verdict. WhereUnknown are points of which where could not tell whether they
 	// are samples.
 	Samples, Unknown, WhereUnknown uint64
-	// Late came after a newer one of its stream, and Skew were ahead of the clock. Refused would have been instances above
+	// Late came after a newer one of its series, and Skew were ahead of the clock. Refused would have been instances above
 	// the limit.
 	Late, Skew, Refused uint64
 }
@@ -108,8 +107,7 @@ func (m *Machine) add(key string) *instance {
 	in.init(m.rule)
 	m.touch(in)
 	if m.rule.aggregates != nil {
-		in.window = &windowed{Window: window.New(&m.rule.shape)}
-		in.window.pace.SetUsual(m.rule.spec.Interval)
+		in.window = newWindowed(m.rule)
 	}
 	m.instances = append(m.instances, in)
 	return in
@@ -183,19 +181,11 @@ func (m *Machine) instance(out []Transition, row *expression.Row) (*instance, []
 	return in, out
 }
 
-// late reports whether a sample of a stream comes after a newer one.
-func (m *Machine) late(s *stream, at int64) bool {
-	if s.any && at <= s.newest {
-		m.stats.Late++
-		return true
-	}
-	return false
-}
-
 // judge takes a sample of an instance whose only stream is its own.
 func (m *Machine) judge(out []Transition, in *instance, row *expression.Row, at int64) []Transition {
 	r := m.rule
-	if m.late(&in.stream, at) {
+	at, ok := m.ordered(in, &in.stream, at)
+	if !ok {
 		return out
 	}
 	covered := true

@@ -37,7 +37,8 @@ func TestWhatIsNoSampleChangesNothing(t *testing.T) {
 				case 1:
 					disturbed.see(at, values{"total_time": 3.0})
 				case 2:
-					disturbed.see(at-time.Duration(r.IntN(600))*time.Second, values{"total_time": 1.0})
+					late := pointAt(t, noon.Add(at-time.Duration(r.IntN(600))*time.Second), values{"total_time": 1.0})
+					disturbed.out = disturbed.set.Observe(disturbed.out, late, noon.Add(at))
 				case 3:
 					disturbed.tick(at + time.Second)
 				}

@@ -64,7 +64,8 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 		m.touch(in)
 	}
 	v := &in.voters[i]
-	if m.late(&v.stream, at) {
+	at, ok := m.ordered(in, &v.stream, at)
+	if !ok {
 		return out
 	}
 	if up := r.quorum.uplink; up != nil && up.Evaluate(row) == expression.False {

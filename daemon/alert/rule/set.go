@@ -18,7 +18,18 @@ type Set struct {
 }
 
 // observed is the point that the rules of a set judge.
-type observed struct{ point, copy *point.Point }
+type observed struct {
+	point, copy *point.Point
+	hash        uint64
+}
+
+// series is that of the point.
+func (o *observed) series() uint64 {
+	if o.hash == 0 {
+		o.hash = seriesOf(o.point)
+	}
+	return o.hash
+}
 
 // keep is a copy of it, the same for all who keep it.
 func (o *observed) keep() *point.Point {

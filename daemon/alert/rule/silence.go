@@ -7,7 +7,8 @@ import (
 
 // hear takes a point of an instance whose rule is on silence.
 func (m *Machine) hear(out []Transition, in *instance, at int64) []Transition {
-	if m.late(&in.stream, at) {
+	at, ok := m.ordered(in, &in.stream, at)
+	if !ok {
 		return out
 	}
 	m.stats.Samples++

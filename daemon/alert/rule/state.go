@@ -230,7 +230,7 @@ func (s *state) window(w *windowed) {
 
 func (s *state) events(r *Rule, e *events) {
 	for _, hit := range e.hits {
-		s.b = protowire.AppendFixed64(protowire.AppendTag(s.b, eventsHit, protowire.Fixed64Type), uint64(hit))
+		s.b = protowire.AppendFixed64(protowire.AppendTag(s.b, eventsHit, protowire.Fixed64Type), uint64(hit.at))
 	}
 	s.at(eventsUntil, e.until)
 	if e.count == 0 {
@@ -477,7 +477,11 @@ func (m *Machine) restore(key string, raw []byte) (*instance, error) {
 		case stateVoter:
 			return m.restoreVoter(in, b)
 		case stateWindow:
-			return in.window.restore(r, b)
+			err := in.window.restore(r, b)
+			if w := in.window; w != nil && w.any {
+				in.order.after(w.newest)
+			}
+			return err
 		case stateFlap:
 			return m.restoreFlap(in, b)
 		case stateEvents:
@@ -537,7 +541,7 @@ func (s *stream) renew(of State) {
 
 func (s *stream) restore(r *Rule, b []byte) error {
 	rings := 0
-	return fields(b, func(num protowire.Number, v uint64, b []byte) error {
+	err := fields(b, func(num protowire.Number, v uint64, b []byte) error {
 		switch num {
 		case streamNewest:
 			s.newest = int64(v)
@@ -562,6 +566,17 @@ func (s *stream) restore(r *Rule, b []byte) error {
 		}
 		return nil
 	})
+	if s.any {
+		s.order.after(s.newest)
+	}
+	if s.any && s.pace.Usual() == 0 {
+		// Of a single sample nobody knows how long the next may take: what was until now may be a hole.
+		s.hole = true
+		for i := range s.rings {
+			s.rings[i].met = false
+		}
+	}
+	return err
 }
 
 func (ring *ring) restore(r *Rule, b []byte) error {
@@ -679,7 +694,7 @@ func (m *Machine) restoreEvents(in *instance, b []byte) error {
 	err := fields(b, func(num protowire.Number, v uint64, b []byte) error {
 		switch num {
 		case eventsHit:
-			e.hits = append(e.hits, int64(v))
+			e.hits = append(e.hits, hit{at: int64(v)})
 		case eventsUntil:
 			e.until = min(time.Duration(int64(v)-m.start.UnixNano()), m.rule.spec.Fold)
 		case eventsCount:
@@ -689,8 +704,7 @@ func (m *Machine) restoreEvents(in *instance, b []byte) error {
 		}
 		return nil
 	})
-	slices.SortFunc(e.hits, cmp.Compare)
-	e.hits = slices.Compact(e.hits)
+	slices.SortFunc(e.hits, func(a, b hit) int { return cmp.Compare(a.at, b.at) })
 	e.hits = e.hits[max(len(e.hits)-hitsKept, 0):]
 	if e.count == 0 || e.newest.Rule == nil {
 		e.count, e.newest = 0, Transition{}

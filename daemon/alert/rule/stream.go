@@ -19,6 +19,7 @@ type stream struct {
 	// newest is the time of the newest sample, if there was any.
 	newest int64
 	any    bool
+	order  order
 	pace   window.Pace
 	rings  []ring // one for each level
 	// tripped is the highest level that has tripped, or notTripped.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -48,6 +49,9 @@ func (b *Batch) putJSON(bucket []byte, key string, v any) {
 
 // PutInstance keeps the state of an instance; nil removes it.
 func (b *Batch) PutInstance(alert, key string, state []byte) {
+	if len(key) > longestKey && state != nil {
+		state = slices.Concat(binary.AppendUvarint(nil, uint64(len(key))), []byte(key), state)
+	}
 	b.put(instances, string(instanceKey(alert, key)), state)
 }
 
@@ -134,7 +138,7 @@ func (s *Store) Write(b *Batch) error {
 }
 
 func drop(tx *bbolt.Tx, alert string) error {
-	bucket, prefix := tx.Bucket(instances), instanceKey(alert, "")
+	bucket, prefix := tx.Bucket(instances), instancePrefix(alert)
 	var keys [][]byte
 	c := bucket.Cursor()
 	for k, _ := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, _ = c.Next() {

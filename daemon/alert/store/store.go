@@ -3,6 +3,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,12 +170,12 @@ func each[T any](tx *bbolt.Tx, bucket []byte, take func(key string, v *T)) error
 // Instances are the states of an alert's instances, by their keys. The states are valid until the next one.
 func (s *Store) Instances(alert string) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		prefix := instanceKey(alert, "")
+		prefix := instancePrefix(alert)
 		// An error could only be that of yield, which has none.
 		_ = s.db.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket(instances).Cursor()
 			for k, v := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
-				if !yield(string(k[len(prefix):]), v) {
+				if key, state := instanceOf(string(k[len(prefix):]), v); !yield(key, state) {
 					return nil
 				}
 			}
@@ -197,4 +199,32 @@ func (s *Store) Alerts() []string {
 	return names
 }
 
-func instanceKey(alert, key string) []byte { return []byte(alert + "\x00" + key) }
+func instancePrefix(alert string) []byte { return []byte(alert + "\x00") }
+
+// longestKey is how long the values of an instance's tags may be for its place in the file to be made of them: the file refuses longer
+// keys, and with one of them all else that is to be written. hashed begins the places of the others. It is no text, as all values are.
+const (
+	longestKey = 4096
+	hashed     = "\xff"
+)
+
+func instanceKey(alert, key string) []byte {
+	if len(key) > longestKey {
+		sum := sha256.Sum256([]byte(key))
+		key = hashed + string(sum[:])
+	}
+	return append(instancePrefix(alert), key...)
+}
+
+// instanceOf is the key and the state of what stands at a place in the file. Of a long key it stands before the state.
+func instanceOf(at string, value []byte) (key string, state []byte) {
+	if !strings.HasPrefix(at, hashed) {
+		return at, value
+	}
+	length, n := binary.Uvarint(value)
+	if n <= 0 || length > uint64(len(value)-n) {
+		// It is damaged, which whoever reads the state finds out.
+		return at, nil
+	}
+	return string(value[n : n+int(length)]), value[n+int(length):]
+}

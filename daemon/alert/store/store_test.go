@@ -206,3 +206,40 @@ func TestAFullDiskWritesNothingOfABatch(t *testing.T) {
 		t.Errorf("there is %+v, %v", c, err)
 	}
 }
+
+// TestAHugeTagKeepsNothingFromBeingWritten has values as long as a point may have them: what cannot be kept keeps all else from being told.
+func TestAHugeTagKeepsNothingFromBeingWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alerts", "state.db")
+	s := open(t, path)
+	states := func() map[string]string {
+		all := map[string]string{}
+		for key, state := range s.Instances("down") {
+			all[key] = string(state)
+		}
+		return all
+	}
+	huge := strings.Repeat("L", 64<<10)
+	b := new(Batch)
+	b.PutInstance("down", huge+"1", []byte("state 1"))
+	b.PutInstance("down", huge+"2", []byte("state 2"))
+	b.PutInstance("down", "shop", []byte("state 3"))
+	if err := s.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(); len(got) != 3 || got[huge+"1"] != "state 1" || got[huge+"2"] != "state 2" || got["shop"] != "state 3" {
+		t.Errorf("%d instances, want all three as they were written", len(got))
+	}
+	b = new(Batch)
+	b.PutInstance("down", huge+"1", nil)
+	if err := s.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(); len(got) != 2 || got[huge+"2"] != "state 2" {
+		t.Errorf("%d instances, want those that were not removed", len(got))
+	}
+	b = new(Batch)
+	b.DropAlert("down")
+	if err := s.Write(b); err != nil || len(states()) > 0 {
+		t.Errorf("%d instances of a dropped alert are left (%v)", len(states()), err)
+	}
+}
