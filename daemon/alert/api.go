@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -142,7 +143,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err := e.checkLabels(labels); err != nil {
 			return nil, err
 		}
-		return e.dispatch.Ways(labels), nil
+		return e.dispatch.Ways(e.filled(labels)), nil
 	})
 	handle(e, mux, "POST /v1/alerts/fire", func(_ *http.Request, q FireRequest, now time.Time) (any, error) {
 		i, err := e.dispatch.TestFire(q.Alert, q.Set, sampleOf(q.Set, now), q.Dry, now)
@@ -292,6 +293,21 @@ func tagsOf(a *policy.Alert, values []string) map[string]string {
 func labelsOf(a *policy.Alert, severity string, values []string) map[string]string {
 	i := incident.Incident{Alert: a.Name, Severity: severity, Labels: a.Labels, Tags: tagsOf(a, values)}
 	return i.Match()
+}
+
+// filled adds the labels that incidents of the alert have, if one is named.
+func (e *Engine) filled(labels map[string]string) map[string]string {
+	a := e.alerts[labels["alert"]]
+	if a == nil {
+		return labels
+	}
+	all := maps.Clone(a.Labels)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["severity"] = a.Rule.Severity(a.Rule.Levels() - 1)
+	maps.Copy(all, labels)
+	return all
 }
 
 func (e *Engine) checkLabels(labels map[string]string) error {

@@ -118,6 +118,9 @@ func New(o Options) (*Engine, error) {
 	}
 	e.arrivals.wake = make(chan struct{}, 1)
 	e.shards.Store(&map[string]*shard{})
+	if s.Emptied {
+		o.Logger.Error("the alerts' state was an empty file: silences, open incidents and notices on their way, if there were any, are not known", "path", o.Path)
+	}
 	kept, err := s.Load()
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -345,10 +345,11 @@ func (o *Outbox) Retry(id string, now time.Time) []*incident.Notice {
 			return false
 		}
 		o.log.DeleteDead(n.ID)
-		n.Waited, n.Since = 0, now
+		n.Waited, n.Since, n.FellBack = 0, now, false
 		n.Created, n.NotBefore, n.Attempts, n.GivenUp, n.Why, n.Recipients = now, time.Time{}, 0, time.Time{}, "", nil
 		q := o.queue(n.Channel)
 		q.state.NotBefore = time.Time{}
+		o.log.PutChannel(q.Name, q.state)
 		q.notices = append(q.notices, n)
 		o.log.PutNotice(n)
 		back = append(back, n)

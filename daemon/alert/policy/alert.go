@@ -73,6 +73,8 @@ const queryPrefix = "query:"
 var (
 	alertName  = regexp.MustCompile(`^[\pL_][\pL\pN_.-]*$`)
 	selectText = regexp.MustCompile(`(?i)^\s*select\s`)
+	intoText   = regexp.MustCompile(`(?i)\sinto\s`)
+	quotedText = regexp.MustCompile(`'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|/(\\.|[^/\\])+/`)
 )
 
 // alert reads an alert. It is nil if it is disabled or wrong.
@@ -175,8 +177,13 @@ func (l *loader) points(b *config.Body, a *Alert, v *alertBody) *measurement {
 	case v.Query != nil:
 		a.From = queryPrefix + a.Name
 		a.Query = &Query{Text: v.Query.Text, Every: v.Query.Every.Duration(), Alert: v.OnError != nil && *v.OnError == onErrorAlert}
-		if !selectText.MatchString(v.Query.Text) {
+		switch bare := quotedText.ReplaceAllString(v.Query.Text, ""); {
+		case !selectText.MatchString(bare):
 			l.Fail(b.Block("query").At("influxql"), "Invalid query", "A query reads: it begins with SELECT.")
+		case strings.Contains(strings.TrimRight(bare, "; \t\n"), ";"):
+			l.Fail(b.Block("query").At("influxql"), "Invalid query", "A query is one statement; there is another one behind a semicolon.")
+		case intoText.MatchString(bare):
+			l.Fail(b.Block("query").At("influxql"), "Invalid query", "A query reads: SELECT … INTO would write.")
 		}
 		m := &measurement{Measurement: wire.Measurement{Name: a.From, Open: true}}
 		a.Layout = expression.NewLayout(m.Measurement)

@@ -293,6 +293,7 @@ func (m *Machine) wait(out []Transition, in *instance) []Transition {
 	case m.rule.spec.Absent > 0:
 		out = m.listen(out, in)
 	case m.rule.quorum != nil:
+		m.dismiss(in)
 		out = m.count(out, in, nil, m.wall.UnixNano())
 	case m.rule.spec.Event:
 		out = m.unfold(out, in)

@@ -57,6 +57,10 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 		return out
 	}
 	i := slices.IndexFunc(in.voters, func(v voter) bool { return v.name == string(name) })
+	if i < 0 && len(in.voters) >= mostVoters {
+		m.stats.Refused++
+		return out
+	}
 	if i < 0 {
 		i = len(in.voters)
 		in.voters = append(in.voters, voter{name: string(name), heard: m.now})
@@ -84,6 +88,21 @@ func (m *Machine) vote(out []Transition, in *instance, row *expression.Row, at i
 	in.pace = v.pace
 	in.remember(r.aboutOf(row, v.tripped))
 	return m.count(out, in, row, at)
+}
+
+// mostVoters bounds the voters of an instance: more are no lines or vantage points, but a tag with many values.
+const mostVoters = 256
+
+// dismiss takes away voters of which nothing was heard for as long as after which an instance is forgotten. One that was bad then is kept:
+// it holds what fires.
+func (m *Machine) dismiss(in *instance) {
+	before := len(in.voters)
+	in.voters = slices.DeleteFunc(in.voters, func(v voter) bool {
+		return v.tripped == notTripped && m.quiet(v.heard) > max(m.rule.spec.Forget, m.rule.quorum.fresh)
+	})
+	if len(in.voters) < before {
+		m.touch(in)
+	}
 }
 
 // ballot is what the voters of an instance say.

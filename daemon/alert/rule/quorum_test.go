@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,20 @@ func TestAQuorumSaysHowManyOfHowMany(t *testing.T) {
 	tr.minutes(0, "ct=bbb", "cu=bbb", "cm=ggg")
 	if fired := tr.out[1]; fired.Bad != 2 || fired.Of != 3 {
 		t.Errorf("%d of %d", fired.Bad, fired.Of)
+	}
+}
+
+func TestVotersThatAreGoneAreForgottenAndNotTooManyAreKnown(t *testing.T) {
+	tr := try(t, Spec{Name: "down", By: names("target"), When: parse(t, "!available"), Forget: time.Hour, Quorum: &QuorumSpec{Tag: Name{Text: "isp"}, Need: 2, Fresh: time.Minute}})
+	for i := range mostVoters + 10 {
+		tr.see(time.Duration(i)*time.Millisecond, values{"target": "shop", "isp": fmt.Sprint("line", i), "available": true})
+	}
+	if n := len(tr.machine.instances[0].voters); n != mostVoters || tr.machine.Stats().Refused != 10 {
+		t.Errorf("there are %d voters, %d were refused", n, tr.machine.Stats().Refused)
+	}
+	tr.see(50*time.Minute, values{"target": "shop", "isp": "line0", "available": true})
+	tr.tick(61 * time.Minute)
+	if voters := tr.machine.instances[0].voters; len(voters) != 1 || voters[0].name != "line0" {
+		t.Errorf("%d voters are left", len(voters))
 	}
 }

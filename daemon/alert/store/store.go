@@ -43,6 +43,8 @@ var buckets = [][]byte{meta, instances, incidents, notices, dead, silences, chan
 // Store is the file. One process has it at a time.
 type Store struct {
 	db *bbolt.DB
+	// Emptied says that the file was there and had nothing in it: what it knew, if it knew anything, is lost.
+	Emptied bool
 }
 
 // lockTime is how long Open waits for another process to let go of the file.
@@ -62,6 +64,7 @@ func Open(path string) (s *Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of the alerts' state: %w", err)
 	}
+	info, missing := os.Stat(path)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTime, FreelistType: bbolt.FreelistMapType})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -71,7 +74,7 @@ func Open(path string) (s *Store, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("the alerts' state is damaged (%w): %s", err, mend)
 	}
-	s = &Store{db}
+	s = &Store{db: db, Emptied: missing == nil && info.Size() == 0}
 	if err := s.prepare(); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("the alerts' state can not be used (%w): %s", err, mend)

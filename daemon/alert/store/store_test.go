@@ -107,6 +107,21 @@ func TestWhatIsRemovedIsGoneAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestAFileThatWasEmptiedIsNotTakenForANewOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	if s := open(t, path); s.Emptied {
+		t.Error("a new file counts as emptied")
+	} else if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, path); !s.Emptied {
+		t.Error("a file that was emptied counts as new")
+	}
+}
+
 func TestASecondProcessIsToldThatTheFileIsInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	open(t, path)
