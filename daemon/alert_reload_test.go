@@ -89,9 +89,16 @@ func TestAReloadKeepsChangesAndEndsWhatFires(t *testing.T) {
 	if err != nil || len(rows) != 2 {
 		t.Errorf("InfluxDB has %v, %v", rows, err)
 	}
-	// What waits for the channel that is gone is not lost, and can be seen.
-	if q := a.queue("ledger.off"); q.Depth != 4 {
-		t.Errorf("for the channel that is gone %d notices wait", q.Depth)
+	// What waits for the channel that is gone is not lost, and can be seen. A notice that was under way when the plugin was started anew may
+	// have arrived: the end of its incident waits behind it then, and is not put into it.
+	under := 0
+	for _, n := range a.outbox().Waiting {
+		if n.Channel == "ledger.off" && n.MayRepeat {
+			under++
+		}
+	}
+	if q := a.queue("ledger.off"); q.Depth < 4 || q.Depth > 4+under {
+		t.Errorf("for the channel that is gone %d notices wait, %d of them may have arrived", q.Depth, under)
 	}
 
 	// Samples come again, and the next ones decide.
@@ -120,15 +127,24 @@ func TestAReloadKeepsChangesAndEndsWhatFires(t *testing.T) {
 	waitUntil(t, "what has waited arrives", patience, func() bool {
 		return len(a.outbox().Waiting) == 0
 	})
+	begun := map[string]bool{}
 	for _, l := range a.ledger("told-off") {
 		for _, one := range l.Alerts {
+			if l.MayRepeat && one.Kind == "KIND_FIRING" {
+				begun[one.Alert] = one.Alert != "same"
+			}
+			if begun[one.Alert] {
+				continue
+			}
 			if l.Late != (one.Kind == "KIND_RESOLVED") || l.Late != (one.Alert != "same") {
 				t.Errorf("of %s it was told %s, late is %t", one.Alert, one.Kind, l.Late)
 			}
 		}
 	}
-	if got := a.toldOf("told-off", "KIND_RESOLVED") + ", " + a.toldOf("told-off", "KIND_FIRING"); got != "gone limit shape, same" {
-		t.Errorf("it was told the ends and beginnings %s", got)
+	firing := strings.Fields(a.toldOf("told-off", "KIND_FIRING"))
+	firing = slices.DeleteFunc(firing, func(name string) bool { return begun[name] })
+	if ends := a.toldOf("told-off", "KIND_RESOLVED"); ends != "gone limit shape" || !slices.Equal(firing, []string{"same"}) {
+		t.Errorf("it was told the ends of %s and the beginnings of %q", ends, firing)
 	}
 	a.turn("k00", false)
 	waitUntil(t, "nothing fires", patience, a.settled)
