@@ -34,8 +34,8 @@ func (e *Engine) pick(now time.Time) {
 	if e.dispatch.Holding() || e.quiet != nil {
 		return
 	}
-	for _, s := range e.box.Stats(now) {
-		n, _ := e.box.Next(s.Channel, now)
+	for _, channel := range e.box.Channels() {
+		n, _ := e.box.Next(channel, now)
 		if n == nil {
 			continue
 		}

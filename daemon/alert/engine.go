@@ -16,7 +16,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
-	"github.com/vedette-monitor/vedette/daemon/alert/incident"
 	"github.com/vedette-monitor/vedette/daemon/alert/outbox"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
@@ -56,8 +55,6 @@ const (
 	saveInterval  = 5 * time.Second
 	queueInterval = 30 * time.Second
 	countInterval = time.Minute
-	// saveAtOnce bounds how many instances are written while points wait.
-	saveAtOnce = 1000
 )
 
 // Engine is the alerts of a daemon.
@@ -83,7 +80,8 @@ type Engine struct {
 	channels map[string]config.Notifier
 	dispatch *dispatch.Dispatcher
 	box      *outbox.Outbox
-	batch    *store.Batch
+	// batch is what the turn writes: the outbox and the dispatcher put into it too.
+	batch *store.Batch
 	// after is called once the batch is written, and launch are the notices that may go then.
 	after  []func()
 	launch []attempt
@@ -126,24 +124,11 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	e.threads = kept.Threads
-	e.box = outbox.New(logOf{e}, kept.Notices, kept.Dead, kept.Channels)
-	e.dispatch = dispatch.New(dispatch.World{Look: e.look, Unfed: e.unfed}, logOf{e}, e.box, kept.Incidents, kept.Silences)
+	e.box = outbox.New(e.batch, kept.Notices, kept.Dead, kept.Channels)
+	e.dispatch = dispatch.New(dispatch.World{Look: e.look, Unfed: e.unfed}, e.batch, e.box, kept.Incidents, kept.Silences)
 	e.points.load(kept.Points)
 	return e, nil
 }
-
-// logOf writes into the batch of the moment.
-type logOf struct{ *Engine }
-
-func (l logOf) PutNotice(n *incident.Notice)      { l.batch.PutNotice(n) }
-func (l logOf) DeleteNotice(id string)            { l.batch.DeleteNotice(id) }
-func (l logOf) PutDead(n *incident.Notice)        { l.batch.PutDead(n) }
-func (l logOf) DeleteDead(id string)              { l.batch.DeleteDead(id) }
-func (l logOf) PutChannel(name string, state any) { l.batch.PutChannel(name, state) }
-func (l logOf) PutIncident(i *incident.Incident)  { l.batch.PutIncident(i) }
-func (l logOf) DeleteIncident(id string)          { l.batch.DeleteIncident(id) }
-func (l logOf) PutSilence(s *incident.Silence)    { l.batch.PutSilence(s) }
-func (l logOf) DeleteSilence(id string)           { l.batch.DeleteSilence(id) }
 
 // Run works until ctx ends. What has happened by then is on disk when it returns.
 func (e *Engine) Run(ctx context.Context) error {
@@ -244,7 +229,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 	e.dispatch.Settle(e.ended(e.box.Tick(now), now), now)
 	if now.Sub(e.saved) >= saveInterval {
 		e.saved = now
-		e.save(saveAtOnce)
+		e.save()
 	}
 	e.ask(ctx, now)
 	e.beat(now)
@@ -262,9 +247,9 @@ func (e *Engine) tick(ctx context.Context, now time.Time) {
 }
 
 // save puts the states of instances that have changed into the batch.
-func (e *Engine) save(atOnce int) {
+func (e *Engine) save() {
 	for _, s := range *e.shards.Load() {
-		s.save(atOnce, e.batch.PutInstance)
+		s.save(e.batch.PutInstance)
 	}
 }
 
@@ -273,7 +258,7 @@ func (e *Engine) last(now time.Time) {
 	e.takeAll(now)
 	e.dispatch.Flush()
 	e.report(now)
-	e.save(saveAtOnce)
+	e.save()
 	e.write()
 }
 

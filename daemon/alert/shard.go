@@ -119,8 +119,11 @@ func (s *shard) hand() {
 	s.to.add(list)
 }
 
-// save gives the states of instances that have changed, atOnce of each rule while points wait.
-func (s *shard) save(atOnce int, put func(alert, key string, state []byte)) {
+// saveAtOnce bounds how many instances are written while points wait.
+const saveAtOnce = 1000
+
+// save gives the states of instances that have changed.
+func (s *shard) save(put func(alert, key string, state []byte)) {
 	for _, name := range slices.Sorted(maps.Keys(s.machines)) {
 		for more := true; more; {
 			s.mu.Lock()
@@ -128,8 +131,8 @@ func (s *shard) save(atOnce int, put func(alert, key string, state []byte)) {
 			for _, key := range m.Removed() {
 				put(name, key, nil)
 			}
-			more = m.Changed(atOnce, func(key string, state []byte) bool {
-				put(name, key, slices.Clone(state))
+			more = m.Changed(saveAtOnce, func(key string, state []byte) bool {
+				put(name, key, state)
 				return true
 			})
 			s.mu.Unlock()

@@ -18,11 +18,16 @@ type Backoff struct {
 // Next counts one more failure and returns how long to wait: a random time between a tenth of the bound and the bound.
 // The tenth keeps an unlucky draw from becoming a hot loop.
 func (b *Backoff) Next() time.Duration {
+	b.failures++
+	return b.Wait(b.failures - 1)
+}
+
+// Wait is how long to wait after one more failure than so many, counted by somebody else.
+func (b *Backoff) Wait(failures int) time.Duration {
 	bound := b.Max
-	if shifted := b.Base << b.failures; b.failures < 32 && shifted > 0 && shifted < b.Max {
+	if shifted := b.Base << failures; failures < 32 && shifted > 0 && shifted < b.Max {
 		bound = shifted
 	}
-	b.failures++
 	if bound <= 0 {
 		return 0
 	}

@@ -34,3 +34,18 @@ func TestZeroBackoffDoesNotWait(t *testing.T) {
 		t.Fatalf("wait is %v", got)
 	}
 }
+
+func TestAWaitAfterFailuresThatOthersCountIsThatOfNext(t *testing.T) {
+	b := Backoff{Base: 100 * time.Millisecond, Max: time.Second}
+	for failures, ms := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
+		bound := ms * time.Millisecond
+		for range 100 {
+			if got := b.Wait(failures); got < bound/10 || got > bound {
+				t.Fatalf("after %d failures the wait is %v, want between %v and %v", failures, got, bound/10, bound)
+			}
+		}
+	}
+	if got := b.Wait(1000); got < b.Max/10 || got > b.Max {
+		t.Fatalf("after 1000 failures the wait is %v", got)
+	}
+}

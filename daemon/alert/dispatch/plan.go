@@ -63,7 +63,7 @@ func (d *Dispatcher) collect(i *incident.Incident, now time.Time, give func(path
 		p := &paths[n]
 		suppressed, since, by := d.quiet(i, p, now)
 		for step, s := range p.steps {
-			if now.Sub(i.Changed) < 0 || step > 0 && now.Sub(d.began(i)) < s.After {
+			if step > 0 && now.Sub(d.began(i)) < s.After {
 				continue
 			}
 			for _, c := range s.To {

@@ -33,7 +33,7 @@ func Request(n *incident.Notice, s policy.Settings, thread map[string]string) *w
 	}
 	req := &wire.NotifyRequest{
 		Channel: n.Channel, Id: n.ID, Thread: n.Thread, ThreadState: thread, Kind: n.Kind, Step: uint32(n.Step), Attempt: uint32(n.Attempts),
-		Late: n.Late, MayRepeat: n.MayRepeat, TimeZone: zoneName(s.Zone), Language: s.Language, Recipients: n.Recipients,
+		Late: n.Late(), MayRepeat: n.MayRepeat, TimeZone: zoneName(s.Zone), Language: s.Language, Recipients: n.Recipients,
 		Omitted: uint32(max(0, len(items)-most)),
 	}
 	for i := range items[:min(len(items), most)] {

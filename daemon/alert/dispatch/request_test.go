@@ -61,7 +61,7 @@ func TestADigestHasTheWorstAndCountsTheRest(t *testing.T) {
 func TestALateNoticeSaysWhenItBeganAndEndedInTheReadersZone(t *testing.T) {
 	late := item(wire.Kind_KIND_RESOLVED, "down", "critical", 0)
 	late.Late, late.Incident.Resolved = true, noon.Add(4*time.Minute)
-	r := Request(&incident.Notice{Kind: wire.Kind_KIND_RESOLVED, Late: true, InPlaceOf: "mail", Also: 3, Items: []incident.Item{late}}, policy.Settings{Zone: shanghai}, nil)
+	r := Request(&incident.Notice{Kind: wire.Kind_KIND_RESOLVED, InPlaceOf: "mail", Also: 3, Items: []incident.Item{late}}, policy.Settings{Zone: shanghai}, nil)
 	if r.Note != "also: 3 alerts that this keeps quiet\nin place of mail, which could not deliver it" {
 		t.Errorf("the note is %q", r.Note)
 	}

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,6 @@ type Notice struct {
 	Sending bool `json:"sending,omitempty"`
 	// MayRepeat says that an earlier attempt may have arrived.
 	MayRepeat bool `json:"may_repeat,omitempty"`
-	// Late says that it tells of something that is over already.
-	Late bool `json:"late,omitempty"`
 	// Recipients are those who still lack it, if others have it already.
 	Recipients []string `json:"recipients,omitempty"`
 	// InPlaceOf is the channel that could not deliver it, and FellBack says that this one could not, and its fallback has it too.
@@ -55,6 +54,11 @@ func (n *Notice) Age(now time.Time) time.Duration {
 		n.Since = now
 	}
 	return n.Waited + max(0, now.Sub(n.Since))
+}
+
+// Late reports whether it tells of something that was over before it could be told.
+func (n *Notice) Late() bool {
+	return slices.ContainsFunc(n.Items, func(i Item) bool { return i.Late })
 }
 
 // Item is an incident in a notice.

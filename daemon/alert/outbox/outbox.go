@@ -52,6 +52,9 @@ const (
 	keptDeadFor = 30 * 24 * time.Hour
 )
 
+// retry is how long a notice waits after an attempt, and a channel that fails.
+var retry = backoff.Backoff{Base: firstRetry, Max: lastRetry}
+
 // Outbox is the queues. It is not safe for concurrent use.
 type Outbox struct {
 	opts   Options
@@ -77,7 +80,6 @@ type queue struct {
 	notices  []*incident.Notice // in the order in which they were made
 	inFlight *incident.Notice
 	state    state
-	retry    backoff.Backoff
 	// starved is since when the limit is exhausted while something waits.
 	starved time.Time
 }
@@ -125,7 +127,7 @@ func (o *Outbox) Told(f func(channel, incident string) *incident.Told) { o.told 
 func (o *Outbox) queue(name string) *queue {
 	q := o.queues[name]
 	if q == nil {
-		q = &queue{Channel: Channel{Name: name}, removed: true, retry: backoff.Backoff{Base: firstRetry, Max: lastRetry}}
+		q = &queue{Channel: Channel{Name: name}, removed: true}
 		o.queues[name] = q
 	}
 	return q
@@ -143,7 +145,6 @@ func (o *Outbox) Configure(opts Options, all []Channel) {
 		// Somebody has looked after it.
 		if q.state.Wrong {
 			q.state = state{Sent: q.state.Sent}
-			q.retry.Reset()
 			o.log.PutChannel(q.Name, q.state)
 		}
 	}
@@ -197,7 +198,6 @@ func merge(into, n *incident.Notice) {
 	if into.Kind != wire.Kind_KIND_DIGEST {
 		into.Kind = KindOf(into.Items)
 	}
-	into.Late = slices.ContainsFunc(into.Items, func(i incident.Item) bool { return i.Late })
 }
 
 // weight orders the kinds: a notice is of the weightiest kind of its items.
@@ -259,13 +259,23 @@ type Stats struct {
 	LastError string
 }
 
-// Stats of every channel there is, in the order of their names.
+// Channels are the names of those that there are, and of others for which something waits, in their order.
+func (o *Outbox) Channels() []string {
+	var names []string
+	for name, q := range o.queues {
+		if !q.removed || len(q.notices) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Stats of every channel, in the order of Channels.
 func (o *Outbox) Stats(now time.Time) []Stats {
 	var all []Stats
-	for _, q := range o.queues {
-		if q.removed && len(q.notices) == 0 {
-			continue
-		}
+	for _, name := range o.Channels() {
+		q := o.queues[name]
 		s := Stats{Channel: q.Name, Depth: len(q.notices), Open: !q.state.Open.IsZero(), Left: q.left(now), LastError: q.state.LastError}
 		if len(q.notices) > 0 {
 			s.Oldest = q.notices[0].Age(now)
@@ -283,12 +293,6 @@ func (o *Outbox) Stats(now time.Time) []Stats {
 		}
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b Stats) int {
-		if a.Channel < b.Channel {
-			return -1
-		}
-		return 1
-	})
 	return all
 }
 

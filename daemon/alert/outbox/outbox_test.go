@@ -243,7 +243,7 @@ func TestLaterNoticesOfAThreadJoinTheOneThatWaits(t *testing.T) {
 	if got := b.Put(resolved); got != firing {
 		t.Fatalf("it waits as %s", got.ID)
 	}
-	if len(firing.Items) != 2 || firing.Kind != wire.Kind_KIND_FIRING || !firing.Late || !firing.Items[0].Late || firing.Items[0].Kind != wire.Kind_KIND_RESOLVED {
+	if len(firing.Items) != 2 || firing.Kind != wire.Kind_KIND_FIRING || !firing.Late() || !firing.Items[0].Late || firing.Items[0].Kind != wire.Kind_KIND_RESOLVED {
 		t.Errorf("the notice is %+v", firing)
 	}
 	b.settle(blocking, delivered)

@@ -172,8 +172,7 @@ func (o *Outbox) Settle(n *incident.Notice, r Result, now time.Time) []End {
 		// The rest is a matter of its own: those who have it have been told.
 		n.MayRepeat = false
 	}
-	wait := q.retryOf(n)
-	n.NotBefore = now.Add(max(wait, v.retryAfter))
+	n.NotBefore = now.Add(max(retry.Wait(n.Attempts-1), v.retryAfter))
 	var ends []End
 	if v.partial {
 		ends = append(ends, End{Notice: n, Delivered: true, More: true})
@@ -188,17 +187,6 @@ func (o *Outbox) Settle(n *incident.Notice, r Result, now time.Time) []End {
 	return ends
 }
 
-// retryOf is how long a notice waits after its last attempt.
-func (q *queue) retryOf(n *incident.Notice) time.Duration {
-	b := q.retry
-	b.Reset()
-	var wait time.Duration
-	for range min(n.Attempts, 20) {
-		wait = b.Next()
-	}
-	return wait
-}
-
 // learn notes what the attempt says of the channel.
 func (o *Outbox) learn(q *queue, v verdict, now time.Time) {
 	s := &q.state
@@ -209,7 +197,6 @@ func (o *Outbox) learn(q *queue, v verdict, now time.Time) {
 			return
 		}
 		*s = state{Sent: s.Sent}
-		q.retry.Reset()
 	case v.outcome == wire.Outcome_OUTCOME_PERMANENT_CONFIG:
 		s.Failures++
 		if s.Open.IsZero() {
@@ -223,7 +210,7 @@ func (o *Outbox) learn(q *queue, v verdict, now time.Time) {
 			if s.Open.IsZero() {
 				s.Open = now
 			}
-			s.NotBefore = now.Add(q.retry.Next())
+			s.NotBefore = now.Add(retry.Wait(s.Failures - breakAfter))
 		}
 		if v.retryAfter > 0 {
 			s.NotBefore = now.Add(v.retryAfter)
