@@ -20,6 +20,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/daemon/config"
+	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/point"
 	"github.com/vedette-monitor/vedette/sdk"
 )
@@ -459,14 +460,7 @@ func (e *Engine) explain(ctx context.Context, r *Reason, a *policy.Alert, s *sha
 	r.SampleAt, r.Sample = time.Unix(0, p.Time).UTC(), map[string]any{}
 	for i := range p.Fields {
 		f := &p.Fields[i]
-		switch f.Kind {
-		case point.Float:
-			r.Sample[string(f.Key)] = f.Float()
-		case point.Bool:
-			r.Sample[string(f.Key)] = f.Bool()
-		case point.String:
-			r.Sample[string(f.Key)] = string(f.Text())
-		}
+		r.Sample[string(f.Key)] = f.Value()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -479,20 +473,12 @@ func (e *Engine) explain(ctx context.Context, r *Reason, a *policy.Alert, s *sha
 func (e *Engine) newest(ctx context.Context, a *policy.Alert, tags map[string]string) (*point.Point, error) {
 	where := []string{"time > now() - 1h"}
 	for name, value := range tags {
-		where = append(where, quoteName(name)+" = "+quoteText(value))
+		where = append(where, influx.QuoteName(name)+" = "+influx.QuoteText(value))
 	}
-	text := fmt.Sprintf("SELECT * FROM %s WHERE %s GROUP BY * ORDER BY time DESC LIMIT 1", quoteName(a.From), strings.Join(where, " AND "))
+	text := fmt.Sprintf("SELECT * FROM %s WHERE %s GROUP BY * ORDER BY time DESC LIMIT 1", influx.QuoteName(a.From), strings.Join(where, " AND "))
 	rows, err := e.opts.Query(ctx, text, a.From, time.Now())
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return rows[len(rows)-1], nil
-}
-
-func quoteName(name string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
-}
-
-func quoteText(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`).Replace(text) + "'"
 }

@@ -60,7 +60,7 @@ func openHistory(ctx context.Context, cfg *config.Config, measurement string) (*
 	}
 	h := &history{reader: reader, measurement: measurement}
 	// An answer does not say what is a tag and what a field.
-	series, err := reader.Query(ctx, "SHOW TAG KEYS FROM "+h.name())
+	series, err := reader.Query(ctx, "SHOW TAG KEYS FROM "+influx.QuoteName(h.measurement))
 	if err != nil {
 		reader.Close()
 		return nil, err
@@ -99,13 +99,8 @@ func isRecord(cfg *config.Config, measurement string) bool {
 	return slices.ContainsFunc(Measurements(), declared)
 }
 
-// name is the measurement as InfluxQL has it.
-func (h *history) name() string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(h.measurement) + `"`
-}
-
 func (h *history) page(ctx context.Context, from, to time.Time, limit int) ([]*point.Point, error) {
-	series, err := h.reader.Query(ctx, fmt.Sprintf("SELECT * FROM %s WHERE time >= %d AND time < %d ORDER BY time LIMIT %d", h.name(), from.UnixNano(), to.UnixNano(), limit))
+	series, err := h.reader.Query(ctx, fmt.Sprintf("SELECT * FROM %s WHERE time >= %d AND time < %d ORDER BY time LIMIT %d", influx.QuoteName(h.measurement), from.UnixNano(), to.UnixNano(), limit))
 	if err != nil {
 		return nil, err
 	}

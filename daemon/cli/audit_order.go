@@ -32,7 +32,7 @@ type pages struct {
 func (p *pages) peek(ctx context.Context) (*console.LivePoint, error) {
 	for len(p.page) == 0 && !p.ended {
 		got, err := p.store.rows(ctx, fmt.Sprintf("SELECT * FROM %s WHERE host::tag = %s AND time >= %s ORDER BY time LIMIT %d",
-			identifier(p.measurement), literal(p.host), moment(p.from), pageRows))
+			influx.QuoteName(p.measurement), influx.QuoteText(p.host), moment(p.from), pageRows))
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +224,7 @@ func (s *auditStore) find(ctx context.Context, host string, seq uint64) ([]conso
 		if m == commandsMeasurement {
 			is = fmt.Sprintf("(chain_seq = %d OR end_chain_seq = %[1]d)", seq)
 		}
-		q = append(q, fmt.Sprintf("SELECT * FROM %s WHERE host::tag = %s AND %s", identifier(m), literal(host), is))
+		q = append(q, fmt.Sprintf("SELECT * FROM %s WHERE host::tag = %s AND %s", influx.QuoteName(m), influx.QuoteText(host), is))
 	}
 	return s.rows(ctx, strings.Join(q, "; "))
 }

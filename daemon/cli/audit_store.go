@@ -87,7 +87,7 @@ func (s *auditStore) tagsOf(ctx context.Context, measurement string) ([]string, 
 	if tags, ok := s.tags[measurement]; ok {
 		return tags, nil
 	}
-	series, err := s.query(ctx, "SHOW TAG KEYS FROM "+identifier(measurement))
+	series, err := s.query(ctx, "SHOW TAG KEYS FROM "+influx.QuoteName(measurement))
 	if err != nil {
 		return nil, err
 	}
@@ -146,16 +146,8 @@ func (s *auditStore) chooseHost(ctx context.Context, named string) (string, erro
 	return "", fmt.Errorf("choose a host with --host: %s", strings.Join(hosts, ", "))
 }
 
-// literal, pattern and identifier write InfluxQL.
-func literal(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`).Replace(s) + "'"
-}
-
+// pattern writes a regular expression for InfluxQL.
 func pattern(re string) string { return "/" + strings.ReplaceAll(re, "/", `\/`) + "/" }
-
-func identifier(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
-}
 
 func moment(t time.Time) string { return fmt.Sprint(t.UnixNano()) }
 
@@ -166,7 +158,7 @@ func anyOf(tag string, values []string) []string {
 	}
 	var is []string
 	for _, v := range values {
-		is = append(is, identifier(tag)+"::tag = "+literal(v))
+		is = append(is, influx.QuoteName(tag)+"::tag = "+influx.QuoteText(v))
 	}
 	return []string{"(" + strings.Join(is, " OR ") + ")"}
 }

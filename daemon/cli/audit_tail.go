@@ -14,6 +14,7 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/app"
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 func newAuditTail() *cobra.Command {
@@ -199,7 +200,7 @@ var columnsOf = map[string]string{
 func (t *tail) ask(ctx context.Context, limit int, conditions ...string) ([]console.LivePoint, error) {
 	var q []string
 	for _, m := range t.measurements() {
-		q = append(q, fmt.Sprintf("SELECT %s FROM %s%s ORDER BY time DESC LIMIT %d", t.columns(m), identifier(m), t.where(m, conditions...), limit))
+		q = append(q, fmt.Sprintf("SELECT %s FROM %s%s ORDER BY time DESC LIMIT %d", t.columns(m), influx.QuoteName(m), t.where(m, conditions...), limit))
 	}
 	rows, err := t.store.rows(ctx, strings.Join(q, "; "))
 	slices.SortStableFunc(rows, func(a, b console.LivePoint) int { return a.Time.Compare(b.Time) })
@@ -418,7 +419,7 @@ func (t *tail) ended(ctx context.Context, runs map[string]console.LivePoint) ([]
 	for _, row := range runs {
 		is := []string{"time = " + moment(row.Time)}
 		for _, tag := range []string{"host", "user", "shell", "source"} {
-			is = append(is, identifier(tag)+"::tag = "+literal(row.Tags[tag]))
+			is = append(is, influx.QuoteName(tag)+"::tag = "+influx.QuoteText(row.Tags[tag]))
 		}
 		q = append(q, "SELECT "+t.columns(commandsMeasurement)+" FROM shell_command WHERE "+strings.Join(is, " AND "))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vedette-monitor/vedette/daemon/console"
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 func newAuditVerify() *cobra.Command {
@@ -110,7 +111,7 @@ func (s *auditStore) sendChain(ctx context.Context, v verification, send sender)
 	}
 	if len(beginning) == 0 || beginning[0].Time.Before(v.Since) {
 		checkpoints, err := s.rows(ctx, fmt.Sprintf("SELECT * FROM shell_chain WHERE host::tag = %s AND time >= %s AND what = 'epoch' ORDER BY time LIMIT 1",
-			literal(v.Host), moment(maxTime(v.Since, from))))
+			influx.QuoteText(v.Host), moment(maxTime(v.Since, from))))
 		if err != nil {
 			return err
 		}

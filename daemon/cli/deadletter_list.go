@@ -62,10 +62,6 @@ func newDeadLetterList() *cobra.Command {
 }
 
 func printGroups(cmd *cobra.Command, list []letterGroup, output format) error {
-	out := cmd.OutOrStdout()
-	if output == asJSON {
-		return printJSON(out, list)
-	}
 	header := []string{"LETTERS", "MEASUREMENT", "LANE", "FIRST", "LAST", "REASON"}
 	var rows [][]string
 	for _, g := range list {
@@ -75,12 +71,5 @@ func printGroups(cmd *cobra.Command, list []letterGroup, output format) error {
 		}
 		rows = append(rows, row)
 	}
-	if output == asCSV {
-		return printCSV(out, header, rows)
-	}
-	if len(rows) == 0 {
-		_, err := out.Write([]byte("No dead letters.\n"))
-		return err
-	}
-	return printTable(out, header, rows)
+	return printList(cmd.OutOrStdout(), output, list, header, rows, "No dead letters.")
 }

@@ -80,17 +80,7 @@ func newNotifierList() *cobra.Command {
 		for _, s := range list {
 			rows = append(rows, []string{s.Name, s.Plugin, s.Limit, s.Fallback, s.State, fmt.Sprint(s.Waiting), s.Error})
 		}
-		switch out := cmd.OutOrStdout(); {
-		case *output == asJSON:
-			return printJSON(out, list)
-		case *output == asCSV:
-			return printCSV(out, header, rows)
-		case len(rows) == 0:
-			_, err := fmt.Fprintln(out, "The configuration has no notifier block.")
-			return err
-		default:
-			return printTable(out, header, rows)
-		}
+		return printList(cmd.OutOrStdout(), *output, list, header, rows, "The configuration has no notifier block.")
 	}
 	return cmd
 }

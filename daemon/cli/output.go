@@ -84,6 +84,20 @@ func printCSV(out io.Writer, header []string, rows [][]string) error {
 	return w.WriteAll(rows)
 }
 
+// printList prints a list as it was asked for, and what to say to people if nothing is in it.
+func printList(out io.Writer, output format, list any, header []string, rows [][]string, nothing string) error {
+	switch {
+	case output == asJSON:
+		return printJSON(out, list)
+	case output == asCSV:
+		return printCSV(out, header, rows)
+	case len(rows) == 0:
+		_, err := fmt.Fprintln(out, nothing)
+		return err
+	}
+	return printTable(out, header, rows)
+}
+
 // printTable prints a header and rows in columns. Cells may hold anything, so what could move a terminal's cursor or
 // change its colours is replaced.
 func printTable(out io.Writer, header []string, rows [][]string) error {

@@ -111,17 +111,7 @@ func newSilenceList() *cobra.Command {
 			}
 			rows = append(rows, []string{s.ID, until, s.Author, s.Match, s.Reason, strconv.Itoa(s.Hits)})
 		}
-		switch out := cmd.OutOrStdout(); {
-		case *output == asJSON:
-			return printJSON(out, shown)
-		case *output == asCSV:
-			return printCSV(out, header, rows)
-		case len(rows) == 0:
-			_, err := fmt.Fprintln(out, "Nothing is silenced.")
-			return err
-		default:
-			return printTable(out, header, rows)
-		}
+		return printList(cmd.OutOrStdout(), *output, shown, header, rows, "Nothing is silenced.")
 	}
 	return cmd
 }
@@ -161,17 +151,7 @@ func newMaintenance() *cobra.Command {
 			}
 			rows = append(rows, []string{o.Maintenance, opens, o.Closes.Format("Mon 2006-01-02 15:04"), o.Zone, o.Opens.UTC().Format("2006-01-02 15:04"), o.Match})
 		}
-		switch out := cmd.OutOrStdout(); {
-		case *output == asJSON:
-			return printJSON(out, openings)
-		case *output == asCSV:
-			return printCSV(out, header, rows)
-		case len(rows) == 0:
-			_, err := fmt.Fprintf(out, "No window of maintenance opens within %s.\n", shortDuration(*ahead))
-			return err
-		default:
-			return printTable(out, header, rows)
-		}
+		return printList(cmd.OutOrStdout(), *output, openings, header, rows, fmt.Sprintf("No window of maintenance opens within %s.", shortDuration(*ahead)))
 	}
 	cmd.AddCommand(list)
 	return cmd

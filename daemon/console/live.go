@@ -83,16 +83,9 @@ func livePoint(p *point.Point) LivePoint {
 		l.Tags[string(t.Key)] = string(t.Value)
 	}
 	for _, f := range p.Fields {
-		var v any
-		switch f.Kind {
-		case point.Float:
+		v := f.Value()
+		if f.Kind == point.Float {
 			v = float(f.Float())
-		case point.Int:
-			v = f.Int()
-		case point.Bool:
-			v = f.Bool()
-		case point.String:
-			v = string(f.Text())
 		}
 		l.Fields[string(f.Key)] = v
 	}

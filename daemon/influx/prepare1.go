@@ -84,7 +84,7 @@ func (s *Setup) prepare1(ctx context.Context, missing bool, report *Report) erro
 // createDatabase makes database and policy at once, so that no crash in between leaves the policy without its duration.
 func createDatabase(name string, p RetentionPolicy) string {
 	return fmt.Sprintf("CREATE DATABASE %s WITH DURATION %s REPLICATION 1 SHARD DURATION %s NAME %s",
-		quoteName(name), duration(p.Duration), duration(p.shard()), quoteName(p.Name))
+		QuoteName(name), duration(p.Duration), duration(p.shard()), QuoteName(p.Name))
 }
 
 func isForbidden(err error) bool {

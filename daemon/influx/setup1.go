@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -56,7 +55,7 @@ func (s *Setup1) Database(ctx context.Context, name string, policies ...Retentio
 				"or for ever with 0", p.Name, name, p.Duration)
 		}
 	}
-	if _, err := s.reader.Query(ctx, "CREATE DATABASE "+quoteName(name)); err != nil {
+	if _, err := s.reader.Query(ctx, "CREATE DATABASE "+QuoteName(name)); err != nil {
 		return fmt.Errorf("create database %q: %w", name, err)
 	}
 	for _, p := range policies {
@@ -87,7 +86,7 @@ func (s *Setup1) policy(ctx context.Context, database string, want RetentionPoli
 // statement creates or alters the policy.
 func (p RetentionPolicy) statement(verb, database string) string {
 	statement := fmt.Sprintf("%s RETENTION POLICY %s ON %s DURATION %s REPLICATION 1 SHARD DURATION %s",
-		verb, quoteName(p.Name), quoteName(database), duration(p.Duration), duration(p.shard()))
+		verb, QuoteName(p.Name), QuoteName(database), duration(p.Duration), duration(p.shard()))
 	if p.Default {
 		statement += " DEFAULT"
 	}
@@ -95,7 +94,7 @@ func (p RetentionPolicy) statement(verb, database string) string {
 }
 
 func (s *Setup1) policies(ctx context.Context, database string) (map[string]RetentionPolicy, error) {
-	tables, err := s.reader.Query(ctx, "SHOW RETENTION POLICIES ON "+quoteName(database))
+	tables, err := s.reader.Query(ctx, "SHOW RETENTION POLICIES ON "+QuoteName(database))
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +150,7 @@ func (s *Setup1) User(ctx context.Context, name, password string, p Privilege, d
 	_, err := s.reader.Query(ctx, createUser(name, password))
 	var refused *QueryError
 	if errors.As(err, &refused) && refused.Status == http.StatusOK && refused.Message == "user already exists" {
-		_, err = s.reader.Query(ctx, "SET PASSWORD FOR "+quoteName(name)+" = "+quoteText(password))
+		_, err = s.reader.Query(ctx, "SET PASSWORD FOR "+QuoteName(name)+" = "+QuoteText(password))
 	}
 	if err != nil {
 		return fmt.Errorf("create user %q: %w", name, err)
@@ -161,7 +160,7 @@ func (s *Setup1) User(ctx context.Context, name, password string, p Privilege, d
 
 // Grant lets a user do something in a database.
 func (s *Setup1) Grant(ctx context.Context, p Privilege, database, name string) error {
-	statement := fmt.Sprintf("GRANT %s ON %s TO %s", p, quoteName(database), quoteName(name))
+	statement := fmt.Sprintf("GRANT %s ON %s TO %s", p, QuoteName(database), QuoteName(name))
 	if _, err := s.reader.Query(ctx, statement); err != nil {
 		return fmt.Errorf("grant %s on database %q to user %q: %w", p, database, name, err)
 	}
@@ -170,7 +169,7 @@ func (s *Setup1) Grant(ctx context.Context, p Privilege, database, name string) 
 
 // RemoveUser removes a user.
 func (s *Setup1) RemoveUser(ctx context.Context, name string) error {
-	if _, err := s.reader.Query(ctx, "DROP USER "+quoteName(name)); err != nil {
+	if _, err := s.reader.Query(ctx, "DROP USER "+QuoteName(name)); err != nil {
 		return fmt.Errorf("remove user %q: %w", name, err)
 	}
 	return nil
@@ -194,7 +193,7 @@ func (s *Setup1) Users(ctx context.Context) ([]UserInfo, error) {
 		for _, row := range table.Rows {
 			user := UserInfo{Name: row[0].String(), Privileges: map[string]string{}}
 			user.Administrator, _ = row[1].Bool()
-			grants, err := s.reader.Query(ctx, "SHOW GRANTS FOR "+quoteName(user.Name))
+			grants, err := s.reader.Query(ctx, "SHOW GRANTS FOR "+QuoteName(user.Name))
 			if err != nil {
 				return nil, fmt.Errorf("list the privileges of user %q: %w", user.Name, err)
 			}
@@ -231,7 +230,7 @@ func (s *Setup1) KeepForEver(ctx context.Context, database string) error {
 		return fmt.Errorf("list the retention policies of database %q: %w", database, err)
 	}
 	for name := range policies {
-		statement := fmt.Sprintf("ALTER RETENTION POLICY %s ON %s DURATION 0s", quoteName(name), quoteName(database))
+		statement := fmt.Sprintf("ALTER RETENTION POLICY %s ON %s DURATION 0s", QuoteName(name), QuoteName(database))
 		if _, err := s.reader.Query(ctx, statement); err != nil {
 			return fmt.Errorf("keep the points of retention policy %q of database %q: %w", name, database, err)
 		}
@@ -240,16 +239,8 @@ func (s *Setup1) KeepForEver(ctx context.Context, database string) error {
 }
 
 func createUser(name, password string) string {
-	return "CREATE USER " + quoteName(name) + " WITH PASSWORD " + quoteText(password)
+	return "CREATE USER " + QuoteName(name) + " WITH PASSWORD " + QuoteText(password)
 }
-
-var (
-	nameEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-	textEscapes = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`)
-)
-
-func quoteName(name string) string { return `"` + nameEscapes.Replace(name) + `"` }
-func quoteText(text string) string { return `'` + textEscapes.Replace(text) + `'` }
 
 // duration writes d for InfluxQL, which reads whole units only and takes 0s for ever.
 func duration(d time.Duration) string { return fmt.Sprintf("%ds", int64(d/time.Second)) }

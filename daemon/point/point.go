@@ -71,6 +71,21 @@ func FieldOf(key string, value any) Field {
 	return f
 }
 
+// Value is the value of a field as FieldOf takes it, or nil if it has none.
+func (f *Field) Value() any {
+	switch f.Kind {
+	case Float:
+		return f.Float()
+	case Int:
+		return f.Int()
+	case Bool:
+		return f.Bool()
+	case String:
+		return string(f.text)
+	}
+	return nil
+}
+
 // Float is the value of a field of kind Float.
 func (f *Field) Float() float64 { return math.Float64frombits(f.bits) }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/daemon/alert/template"
-	"github.com/vedette-monitor/vedette/daemon/point"
 )
 
 // render writes the texts of an incident, which say what is wrong: those of its beginning, or of when it was worst, stay until its end.
@@ -77,7 +76,7 @@ func valuesOf(i *incident.Incident, a *policy.Alert, t *rule.Transition) templat
 		}
 		for n := range t.Sample.Fields {
 			f := &t.Sample.Fields[n]
-			v[string(f.Key)] = fieldOf(f)
+			v[string(f.Key)] = f.Value()
 		}
 	}
 	quorum := map[string]any{"bad": int64(t.Bad), "voting": int64(t.Of), "who": strings.Join(t.Who, ", ")}
@@ -97,25 +96,9 @@ func valuesOf(i *incident.Incident, a *policy.Alert, t *rule.Transition) templat
 	return v
 }
 
-func fieldOf(f *point.Field) any {
-	switch f.Kind {
-	case point.Float:
-		return f.Float()
-	case point.Int:
-		return f.Int()
-	case point.Bool:
-		return f.Bool()
-	}
-	return string(f.Text())
-}
-
-// span writes a duration as people do: 10m, 1h30m, 45s.
-func span(d time.Duration) string {
-	d = max(0, d)
-	if d < time.Minute {
-		return d.Round(100 * time.Millisecond).String()
-	}
-	text := d.Round(time.Second).String()
+// Span writes a duration as people do: 10m, 1h30m, 45s.
+func Span(d time.Duration) string {
+	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
 	}
@@ -123,6 +106,15 @@ func span(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// span writes how long something took as exactly as people want to know.
+func span(d time.Duration) string {
+	d = max(0, d)
+	if d < time.Minute {
+		return Span(d.Round(100 * time.Millisecond))
+	}
+	return Span(d.Round(time.Second))
 }
 
 var bars = []rune("▁▂▃▄▅▆▇█")

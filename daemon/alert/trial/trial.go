@@ -136,18 +136,8 @@ func (t *Trial) work() {
 }
 
 // clock is the time since the beginning.
-func (t *Trial) clock(at time.Time) string { return span(at.Sub(t.begin)) }
-
-// span writes a duration without units of which there are none: 5m, 1h30m.
-func span(d time.Duration) string {
-	text := d.Round(time.Millisecond).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+func (t *Trial) clock(at time.Time) string {
+	return dispatch.Span(at.Sub(t.begin).Round(time.Millisecond))
 }
 
 // tell writes what has become of an instance in one line.
