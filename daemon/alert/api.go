@@ -151,7 +151,7 @@ func (e *Engine) Handle(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		return Fired{i, e.dispatch.WaysOf(i)}, nil
+		return Fired{i, e.dispatch.Ways(i.Match())}, nil
 	})
 	handle(e, mux, "GET /v1/alerts/outbox", func(_ *http.Request, _ struct{}, now time.Time) (any, error) {
 		return Letters{e.box.Waiting(), e.box.Dead(), e.Queues(now)}, nil
@@ -460,7 +460,7 @@ func (e *Engine) explain(ctx context.Context, r *Reason, a *policy.Alert, s *sha
 	r.SampleAt, r.Sample = time.Unix(0, p.Time).UTC(), map[string]any{}
 	for i := range p.Fields {
 		f := &p.Fields[i]
-		r.Sample[string(f.Key)] = f.Value()
+		r.Sample[string(f.Key)] = f.Any()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -78,7 +78,7 @@ func (d *durationValue) String() string {
 // Type implements pflag.Value.
 func (d *durationValue) Type() string { return "duration" }
 
-// shortDuration writes a duration as 90s, 15m, 4h or 7d.
+// shortDuration writes a duration as 45s, 15m, 4h or 7d.
 func shortDuration(d time.Duration) string {
 	d = d.Round(time.Second)
 	switch {

@@ -83,7 +83,7 @@ func livePoint(p *point.Point) LivePoint {
 		l.Tags[string(t.Key)] = string(t.Value)
 	}
 	for _, f := range p.Fields {
-		v := f.Value()
+		v := f.Any()
 		if f.Kind == point.Float {
 			v = float(f.Float())
 		}

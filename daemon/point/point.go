@@ -71,8 +71,8 @@ func FieldOf(key string, value any) Field {
 	return f
 }
 
-// Value is the value of a field as FieldOf takes it, or nil if it has none.
-func (f *Field) Value() any {
+// Any is the value of a field as FieldOf takes it, or nil if it has none.
+func (f *Field) Any() any {
 	switch f.Kind {
 	case Float:
 		return f.Float()

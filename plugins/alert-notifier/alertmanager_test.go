@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/plugins/alert-notifier/bed"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/sdktest"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -34,23 +35,9 @@ func startAlertmanager(t *testing.T) string {
 	if err := os.WriteFile(config, []byte("route:\n  receiver: none\nreceivers:\n- name: none\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + bed.FreePort(t)
 	cmd := exec.Command(binary, "--config.file="+config, "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=warn")
-	var output locked
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Logf("alertmanager says:\n%s", output.String())
-		}
-	})
-	until(t, "alertmanager is ready", func() bool {
+	bed.Serve(t, cmd, func() bool {
 		res, err := http.Get("http://" + address + "/-/ready")
 		if err != nil {
 			return false

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -24,44 +22,13 @@ import (
 // exim is a real mail server.
 type exim struct{ *bed.Exim }
 
-func freePort(t testing.TB) string { return bed.FreePort(t) }
-
 const mailPassword = key
 
 func startExim(t *testing.T) exim { return exim{bed.StartExim(t, mailPassword)} }
 
-// locked is a buffer that several may use.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func certificate(t testing.TB, dir, name string, hosts ...string) string {
-	t.Helper()
-	return bed.Certificate(t, dir, name, hosts...)
-}
-
 // config is a channel that logs in over STARTTLS.
 func (e exim) config(to ...string) object {
 	return object{"smtp": e.Address, "tls": "starttls", "ca_file": e.CA, "username": "alert", "password": mailPassword, "from": "监控 <alert@example.com>", "to": to}
-}
-
-func (e exim) mailbox(t *testing.T, name string, count int) []string {
-	t.Helper()
-	return e.Mailbox(t, name, count)
 }
 
 func TestAMailArrivesAsItWasMeant(t *testing.T) {
@@ -91,7 +58,7 @@ func TestAMailArrivesAsItWasMeant(t *testing.T) {
 		}
 		c.tellsNothing(t, d)
 	}
-	for _, text := range e.mailbox(t, "ops", 6) {
+	for _, text := range e.Mailbox(t, "ops", 6) {
 		m, err := mail.ReadMessage(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
@@ -216,8 +183,8 @@ func TestEximsAnswersHaveTheirOutcomes(t *testing.T) {
 	if strings.Join(got, ", ") != want {
 		t.Errorf("the deliveries are\n%s\nand should be\n%s\n%+v", strings.Join(got, ", "), want, report.Deliveries)
 	}
-	e.mailbox(t, "ops", 1)
-	e.mailbox(t, "ann", 1)
+	e.Mailbox(t, "ops", 1)
+	e.Mailbox(t, "ann", 1)
 
 	wrong := e.config("ops@example.com")
 	wrong["password"] = "wrong" + key
@@ -259,7 +226,7 @@ func TestEximsAnswersHaveTheirOutcomes(t *testing.T) {
 	if d := open(t, "email", e.config("ops@example.com")).one(t, large); d.Outcome != sdk.Delivered || d.Bytes > 200<<10 || d.Bytes < 50<<10 || !d.Truncated {
 		t.Errorf("one that is too large is %+v", d)
 	}
-	e.mailbox(t, "ops", 3)
+	e.Mailbox(t, "ops", 3)
 }
 
 func TestAGreylistedMailArrivesOnceWhenItComesAgain(t *testing.T) {
@@ -274,7 +241,7 @@ func TestAGreylistedMailArrivesOnceWhenItComesAgain(t *testing.T) {
 	if d := c.one(t, again); d.Outcome != sdk.Delivered {
 		t.Errorf("the second attempt is %+v", d)
 	}
-	if m := e.mailbox(t, "grey", 1)[0]; !strings.Contains(m, "Message-ID: <vedette.n-1@example.com>") {
+	if m := e.Mailbox(t, "grey", 1)[0]; !strings.Contains(m, "Message-ID: <vedette.n-1@example.com>") {
 		t.Errorf("what arrived is\n%s", m)
 	}
 }

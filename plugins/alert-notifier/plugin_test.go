@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/plugins/alert-notifier/bed"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/sdktest"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -96,7 +97,7 @@ func TestADaemonTellsThroughItsChannelsAndGetsAPointOfEachAttempt(t *testing.T) 
 	p := provide(t, says(200, `{"errcode":310000,"errmsg":"keywords not in content"}`))
 	configs := map[string]object{
 		"email.ops": mailTo(s.address, "ops@example.com", "grey@example.com"), "dingtalk.web": {"url": p.URL + "/robot/send?access_token=" + key},
-		"alertmanager.ha": {"urls": []string{"http://127.0.0.1:" + freePort(t)}},
+		"alertmanager.ha": {"urls": []string{"http://127.0.0.1:" + bed.FreePort(t)}},
 	}
 	req := &wire.ConfigureChannelsRequest{}
 	for name, c := range configs {

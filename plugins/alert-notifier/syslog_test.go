@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/plugins/alert-notifier/bed"
 	"github.com/vedette-monitor/vedette/plugins/alert-notifier/markup/markuptest"
 	"github.com/vedette-monitor/vedette/sdk"
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -25,7 +26,7 @@ type rsyslog struct{ address, file string }
 
 func startRsyslog(t *testing.T) *rsyslog {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), bed.FreePort(t)
 	r := &rsyslog{"127.0.0.1:" + port, filepath.Join(dir, "out")}
 	config := filepath.Join(dir, "rsyslog.conf")
 	text := fmt.Sprintf(`global(workDirectory=%q)
@@ -40,28 +41,7 @@ action(type="omfile" file=%q template="all")
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/usr/sbin/rsyslogd", "-n", "-f", config, "-i", filepath.Join(dir, "pid"))
-	var output locked
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Logf("rsyslog says:\n%s", output.String())
-		}
-	})
-	until(t, "rsyslog listens", func() bool {
-		conn, err := net.Dial("tcp", r.address)
-		if err != nil {
-			return false
-		}
-		_ = conn.Close()
-		return true
-	})
+	bed.Serve(t, cmd, func() bool { return bed.Listens(r.address) })
 	return r
 }
 
@@ -116,8 +96,8 @@ func TestSyslogArrivesAsItWasMeant(t *testing.T) {
 
 func TestOverTLSTheReceiverIsKnown(t *testing.T) {
 	dir := t.TempDir()
-	ca := certificate(t, dir, "server", "127.0.0.1")
-	other := certificate(t, dir, "other", "127.0.0.1")
+	ca := bed.Certificate(t, dir, "server", "127.0.0.1")
+	other := bed.Certificate(t, dir, "other", "127.0.0.1")
 	pair, err := tls.LoadX509KeyPair(ca, filepath.Join(dir, "server.key"))
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +136,7 @@ func TestOverTLSTheReceiverIsKnown(t *testing.T) {
 }
 
 func TestAReceiverOfSyslogThatFailsIsTold(t *testing.T) {
-	closed := "127.0.0.1:" + freePort(t)
+	closed := "127.0.0.1:" + bed.FreePort(t)
 	for protocol, want := range map[string]sdk.Outcome{"tcp": sdk.Temporary, "udp": sdk.Temporary} {
 		if d := open(t, "syslog", object{"address": closed, "protocol": protocol}).one(t, firing()); d.Outcome != want {
 			t.Errorf("%s: a closed port is %+v", protocol, d)

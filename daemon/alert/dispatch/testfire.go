@@ -51,9 +51,6 @@ func (d *Dispatcher) TestFire(alert string, set map[string]string, sample *point
 	return i, nil
 }
 
-// WaysOf are the ways that an incident takes.
-func (d *Dispatcher) WaysOf(i *incident.Incident) []Way { return d.Ways(i.Match()) }
-
 func sortedNames(d *Dispatcher) []string {
 	var names []string
 	for name := range d.alerts {

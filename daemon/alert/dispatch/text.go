@@ -76,7 +76,7 @@ func valuesOf(i *incident.Incident, a *policy.Alert, t *rule.Transition) templat
 		}
 		for n := range t.Sample.Fields {
 			f := &t.Sample.Fields[n]
-			v[string(f.Key)] = f.Value()
+			v[string(f.Key)] = f.Any()
 		}
 	}
 	quorum := map[string]any{"bad": int64(t.Bad), "voting": int64(t.Of), "who": strings.Join(t.Who, ", ")}

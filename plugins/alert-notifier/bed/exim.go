@@ -1,17 +1,7 @@
-// Package bed is the mail server that alert-notifier is tried against: a real exim of a test's own, whose mailboxes are read back. It
-// is for tests alone.
 package bed
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	_ "embed" // of the server's configuration
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -19,13 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// patience bounds every wait for something that should happen.
-const patience = 20 * time.Second
 
 // User is who may log in to an Exim.
 const User = "alert"
@@ -84,38 +70,12 @@ func StartExim(t testing.TB, password string) *Exim {
 		}
 	}
 	cmd := exec.Command("/usr/sbin/exim4", "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-q1h")
-	var output locked
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	var logs []string
+	for _, name := range []string{"mainlog", "rejectlog", "paniclog"} {
+		logs = append(logs, filepath.Join(dir, "spool", name))
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			for _, name := range []string{"mainlog", "rejectlog", "paniclog"} {
-				log, _ := os.ReadFile(filepath.Join(dir, "spool", name))
-				t.Logf("exim's %s:\n%s", name, log)
-			}
-		}
-	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", e.Address)
-		if err == nil {
-			_ = conn.Close()
-			return e
-		}
-		select {
-		case <-ended:
-			t.Fatalf("exim has ended: %s", output.String())
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("exim does not listen: %v\n%s", err, output.String())
-		}
-	}
+	Serve(t, cmd, func() bool { return Listens(e.Address) }, logs...)
+	return e
 }
 
 // Mails are those that a mailbox has now, in the order in which they came.
@@ -149,70 +109,4 @@ func (e *Exim) Mailbox(t testing.TB, name string, count int) []string {
 			t.Fatalf("%s has %d mails, and not %d", name, len(mails), count)
 		}
 	}
-}
-
-// FreePort is a port of loopback that nobody listens to.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
-// locked is a buffer that several may use.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// Certificate writes a key and a certificate that it signs itself, and returns the certificate's file.
-func Certificate(t testing.TB, dir, name string, hosts ...string) string {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, name+".pem")
-	for path, block := range map[string]*pem.Block{file: {Type: "CERTIFICATE", Bytes: der}, filepath.Join(dir, name+".key"): {Type: "PRIVATE KEY", Bytes: raw}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return file
 }
