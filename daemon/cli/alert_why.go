@@ -17,17 +17,18 @@ import (
 
 func newAlertWhy() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "why CONDITION",
+		Use:   "why CONDITION | LABEL=VALUE…",
 		Short: "Show why instances of alerts fire or do not: each condition with its values, verdicts, votes and routes",
 		Long: `Show of each instance of an alert that the condition matches what it is and why: the last verdicts, the votes of a quorum, the parts of its
 conditions with the values of the newest sample that InfluxDB has, what keeps it quiet, and who would be told.`,
-		Example: `  vedette alert why 'alert == "site_bad" && target == "shop"'`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  vedette alert why 'alert == "site_bad" && target == "shop"'
+  vedette alert why target=shop isp=ct`,
+		Args: cobra.MinimumNArgs(1),
 	}
 	a := newAsks(cmd)
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		reasons, err := ask[[]alert.Reason](cmd, a, http.MethodGet, "/v1/alerts/why?match="+url.QueryEscape(args[0]), nil, "its reasons")
+		reasons, err := ask[[]alert.Reason](cmd, a, http.MethodGet, "/v1/alerts/why?match="+url.QueryEscape(condition(args)), nil, "its reasons")
 		if err != nil {
 			return err
 		}

@@ -197,6 +197,9 @@ func printAlertSummary(out io.Writer, a console.Alerts) {
 	text := "nothing fires"
 	if a.Firing > 0 {
 		text = fmt.Sprintf("%d fire", a.Firing)
+		if a.Firing == 1 {
+			text = "1 fires"
+		}
 	}
 	if a.Suppressed > 0 {
 		text += fmt.Sprintf(", %d of them suppressed", a.Suppressed)
@@ -205,7 +208,11 @@ func printAlertSummary(out io.Writer, a console.Alerts) {
 		text += fmt.Sprintf(", %d acknowledged", a.Acked)
 	}
 	if a.Waiting > 0 {
-		text += fmt.Sprintf("; %d notices wait", a.Waiting)
+		wait := "wait"
+		if a.Waiting == 1 {
+			wait = "waits"
+		}
+		text += fmt.Sprintf("; %s %s", counted(a.Waiting, "notice"), wait)
 	}
 	fmt.Fprintf(out, "\nAlerts    %s (%d rules)\n", text, a.Rules)
 	if len(a.Failing) > 0 {

@@ -29,6 +29,14 @@ func TestSizesAreWholeNumbersOfTheLargestUnit(t *testing.T) {
 	}
 }
 
+func TestTheStatusCountsASingleAlertInTheSingular(t *testing.T) {
+	var out strings.Builder
+	printAlertSummary(&out, console.Alerts{Rules: 2, Firing: 1, Waiting: 1})
+	if want := "Alerts    1 fires; 1 notice waits (2 rules)\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("it lacks %q:\n%s", want, out.String())
+	}
+}
+
 func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 	long := time.Now().Add(-50*time.Hour - 30*time.Minute)
 	st := console.Status{
