@@ -3,8 +3,10 @@ package sdk
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vedette-monitor/vedette/sdk/wire"
@@ -28,9 +30,24 @@ const (
 	label
 )
 
-// fieldsOf reads the tags of a configuration struct, and of those embedded in it as if their fields were its own. Decoding and
-// the schema both go by it.
+// fieldsOfType has the types that were read: a configuration may have thousands of blocks of one type.
+var fieldsOfType sync.Map // reflect.Type to []field
+
+// fieldsOf are the fields of a configuration struct, and of those embedded in it as if their fields were its own. Decoding and
+// the schema both go by them, and nobody changes them.
 func fieldsOf(t reflect.Type) ([]field, error) {
+	if fields, ok := fieldsOfType.Load(t); ok {
+		return fields.([]field), nil
+	}
+	fields, err := readFields(t)
+	if err == nil {
+		fieldsOfType.Store(t, fields)
+	}
+	return fields, err
+}
+
+// readFields reads the tags of a configuration struct.
+func readFields(t reflect.Type) ([]field, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("configuration %s is no struct", t)
 	}
@@ -44,7 +61,7 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 				return nil, err
 			}
 			for _, f := range embedded {
-				f.index = append([]int{i}, f.index...)
+				f.index = slices.Concat([]int{i}, f.index)
 				fields = append(fields, f)
 			}
 			continue
