@@ -3,11 +3,12 @@ package main
 import (
 	"crypto/sha256"
 	"io"
+	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
 )
 
-// target is what is probed. There may be very many, so it holds little of its own.
+// target is what is probed, and the schedule's task. There may be very many, so it holds little of its own.
 type target struct {
 	*manner
 	prober *probe.Prober
@@ -27,8 +28,14 @@ func (t *target) tags(yield func(name, value string) bool) {
 	}
 }
 
-// key tells the series of a target from those of others: it stands for the tags, and is shorter.
-func (t *target) key() string {
+// Name implements schedule.Task.
+func (t *target) Name() string { return t.name }
+
+// Interval implements schedule.Task.
+func (t *target) Interval() time.Duration { return t.interval }
+
+// Key implements schedule.Task. It tells the series of a target from those of others: it stands for the tags, and is shorter.
+func (t *target) Key() string {
 	hash := sha256.New()
 	for name, value := range t.tags {
 		_, _ = io.WriteString(hash, name+"\x00"+value+"\x00")

@@ -92,7 +92,7 @@ func (w *watch) arrange() {
 	w.probed = nil
 	var tasks []schedule.Task
 	add := func(t *target) bool {
-		key := t.key()
+		key := t.Key()
 		if taken[key] != nil {
 			return false
 		}
@@ -101,7 +101,7 @@ func (w *watch) arrange() {
 			t.by = w
 		}
 		w.probed = append(w.probed, t)
-		tasks = append(tasks, schedule.Task{Key: key, Name: t.name, Interval: t.interval, Run: t.probe})
+		tasks = append(tasks, t)
 		return true
 	}
 	for _, t := range w.own {
@@ -112,7 +112,7 @@ func (w *watch) arrange() {
 	}
 	w.schedule.Set(tasks)
 	for _, t := range before {
-		if taken[t.key()] != t {
+		if taken[t.Key()] != t {
 			t.prober.Close()
 		}
 	}
@@ -124,9 +124,9 @@ func (w *watch) Ticks() sdk.Ticks {
 	return sdk.Ticks{Last: s.Last, Started: s.Started, Skipped: s.Overrun + s.Crowded}
 }
 
-// probe probes a target, and again while it fails and retries are left that can end before the next start. Each try makes a
+// Run implements schedule.Task. It probes the target, and again while it fails and retries are left that can end before the next start. Each try makes a
 // point of its own, the first with the time at which it was due.
-func (t *target) probe(ctx context.Context, due time.Time) {
+func (t *target) Run(ctx context.Context, due time.Time) {
 	w := t.by
 	next := time.Now().Add(t.interval)
 	for attempt := 1; ; attempt++ {

@@ -109,9 +109,9 @@ func (p *Prober) readSecrets() (s secrets, err error) {
 			return s, err
 		}
 		s.authorization = basic(t.User, password)
-	case p.url.User != nil:
-		password, _ := p.url.User.Password()
-		s.authorization = basic(p.url.User.Username(), password)
+	case p.written != nil && p.written.User != nil:
+		password, _ := p.written.User.Password()
+		s.authorization = basic(p.written.User.Username(), password)
 	}
 	if t.Proxy != nil && t.Proxy.User != nil {
 		s.proxyPassword, _ = t.Proxy.User.Password()

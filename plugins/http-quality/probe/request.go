@@ -47,24 +47,23 @@ func (q *request) origin() origin { return origin{q.secure, q.to.host, q.to.port
 
 // firstRequest is that of the first hop. If that can not be made it returns one that is good for the record alone.
 func (r *run) firstRequest() (*request, *Error) {
+	u := r.url()
 	s, err := r.readSecrets()
 	if err == nil {
 		var q *request
-		if q, err = r.request(r.url, r.target.Method, s.body, &s, nil); err == nil {
+		if q, err = r.request(u, r.target.Method, s.body, &s, nil); err == nil {
 			r.first, r.secrets = q, s
 			return q, nil
 		}
 	}
-	secure := strings.EqualFold(r.url.Scheme, "https")
+	secure := strings.EqualFold(u.Scheme, "https")
 	return &request{clean: r.clean, method: r.target.Method, secure: secure}, newError(OutcomeSend, PhaseDNS, err, "%v", err)
 }
 
 // request makes the request of a hop to u, after the first one, which is nil if this is it.
 func (p *Prober) request(u *url.URL, method string, body []byte, s *secrets, first *request) (*request, error) {
-	q := &request{url: u, method: method, body: body}
-	if u == p.url {
-		q.clean = p.clean
-	} else {
+	q := &request{url: u, clean: p.clean, method: method, body: body}
+	if first != nil {
 		q.clean = CleanURL(u)
 	}
 	switch {
@@ -197,7 +196,7 @@ func (p *Prober) setFields(q *request, s *secrets, first *request) {
 		}
 	}
 	add("Host", q.authority)
-	if user := q.url.User; user != nil && q.url != p.url {
+	if user := q.url.User; user != nil && first != nil {
 		password, _ := user.Password()
 		add("Authorization", basic(user.Username(), password))
 	} else if home && s.authorization != "" {

@@ -27,7 +27,7 @@ func TestRequestIsWrittenAsCurlWritesIt(t *testing.T) {
 	} {
 		p := newProber(t, Target{URL: parseURL(t, c.url), UserAgent: "vedette/1.0", Header: []Field{{"X-a", "b"}}})
 		want := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: vedette/1.0\r\nAccept: */*\r\nX-a: b\r\n\r\n", c.line, c.host)
-		q, err := p.request(p.url, p.target.Method, nil, &secrets{}, nil)
+		q, err := p.request(p.url(), p.target.Method, nil, &secrets{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

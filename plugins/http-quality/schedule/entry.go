@@ -3,19 +3,17 @@ package schedule
 import (
 	containerheap "container/heap"
 	"slices"
-	"time"
 )
 
 // entry is a task with its place in the schedule.
 type entry struct {
-	Task
-	phase       time.Duration // of its interval
-	next        time.Time     // its next start
-	early       bool          // next comes before the phase
+	task        Task
+	next        moment // its next start
+	early       bool   // next comes before the phase
 	runs, waits bool
 }
 
-// heap has the entry that is due next first; of those due at once the one with the lesser key, so that the order is the same
+// heap has the entry that is due next first; of those due at once the one with the lesser name, so that the order is the same
 // every time.
 type heap []*entry
 
@@ -28,10 +26,10 @@ func (h *heap) order() { containerheap.Init(h) }
 func (h heap) Len() int { return len(h) }
 
 func (h heap) Less(i, j int) bool {
-	if !h[i].next.Equal(h[j].next) {
-		return h[i].next.Before(h[j].next)
+	if h[i].next != h[j].next {
+		return h[i].next < h[j].next
 	}
-	return h[i].Key < h[j].Key
+	return h[i].task.Name() < h[j].task.Name()
 }
 
 func (h heap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }

@@ -22,7 +22,7 @@ var quanta = [...]time.Duration{longestQuantum, 50 * time.Millisecond, 20 * time
 func quantum(tasks []Task) time.Duration {
 	rate := 0.0 // starts a second
 	for _, t := range tasks {
-		rate += 1 / t.Interval.Seconds()
+		rate += 1 / t.Interval().Seconds()
 	}
 	for _, q := range quanta {
 		if q.Seconds()*rate <= batch {

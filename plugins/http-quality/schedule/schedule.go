@@ -23,15 +23,17 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Task is what is started again and again. Its key tells it from others.
-type Task struct {
-	Key string
+// Task is what is started again and again. There may be very many, so the schedule keeps nothing of one but where it is, and
+// asks it for the rest, which does not change while it is scheduled.
+type Task interface {
+	// Key tells it from others.
+	Key() string
 	// Name gives the phase: tasks of one name and interval start together.
-	Name     string
-	Interval time.Duration
+	Name() string
+	Interval() time.Duration
 	// Run does it. due is by the wall clock: when it had to start, or when it did if that is later by more than a
 	// quantum may be. ctx ends when the schedule does.
-	Run func(ctx context.Context, due time.Time)
+	Run(ctx context.Context, due time.Time)
 }
 
 // Stats counts what was done since the schedule began.
@@ -47,6 +49,7 @@ type Schedule struct {
 	limit  int
 	logger hclog.Logger
 	wall   func() time.Time
+	began  time.Time
 
 	// changed gets a value when the next start may have become another, or a place free.
 	changed chan struct{}
@@ -56,42 +59,48 @@ type Schedule struct {
 	waiting queue
 	stats   Stats
 	clock   clock
+	quantum time.Duration
 }
 
 // New makes a schedule of which at most limit tasks run at once.
 func New(limit int, logger hclog.Logger) *Schedule {
-	s := &Schedule{limit: limit, logger: logger, wall: time.Now, changed: make(chan struct{}, 1)}
-	s.clock.set(time.Now(), s.wall())
+	s := &Schedule{limit: limit, logger: logger, wall: time.Now, began: time.Now(), changed: make(chan struct{}, 1)}
+	s.clock.set(s.now(), s.wall())
 	return s
 }
+
+// moment is a time by the monotonic clock, since the schedule was made.
+type moment = time.Duration
+
+func (s *Schedule) now() moment { return time.Since(s.began) }
 
 // Set replaces the tasks. One that was there before, with the same name and interval, keeps its phase, and a run that is under
 // way goes on; of a task that is gone the run under way is the last.
 func (s *Schedule) Set(tasks []Task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	q := quantum(tasks)
+	now := s.now()
+	s.quantum = quantum(tasks)
 	old := make(map[string]*entry, len(s.due))
 	for _, e := range s.due {
-		old[e.Key] = e
+		old[e.task.Key()] = e
 	}
 	s.due = make(heap, 0, len(tasks))
 	var early int
 	for _, t := range tasks {
-		e, known := old[t.Key]
-		delete(old, t.Key)
-		same := known && e.Name == t.Name && e.Interval == t.Interval
+		key := t.Key()
+		e, known := old[key]
+		delete(old, key)
+		same := known && e.task.Name() == t.Name() && e.task.Interval() == t.Interval()
 		if !known {
 			e = &entry{}
 		}
-		e.Task = t
+		e.task = t
 		if !same {
-			e.phase = phase(t.Name, t.Interval, q)
 			s.waiting.remove(e)
-			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
-			if !known && e.next.Sub(now) > soon {
-				e.next, e.early = now.Add(time.Duration(early/batch)*pause), true
+			s.place(e, now)
+			if !known && e.next-now > soon {
+				e.next, e.early = now+time.Duration(early/batch)*pause, true
 				early++
 			}
 		}
@@ -102,6 +111,12 @@ func (s *Schedule) Set(tasks []Task) {
 		s.waiting.remove(e)
 	}
 	s.wake()
+}
+
+// place puts the next start of an entry where the phase of its task is.
+func (s *Schedule) place(e *entry, now moment) {
+	interval := e.task.Interval()
+	e.next, e.early = s.clock.after(now, interval, phase(e.task.Name(), interval, s.quantum)), false
 }
 
 // Stats returns what was done so far.
@@ -146,11 +161,11 @@ const idle = 10 * time.Second
 func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.now()
 	if step := s.clock.follow(now, s.wall()); step != 0 {
 		s.logger.Warn("the clock was set: all starts move with it", "by", step.String())
 		for _, e := range s.due {
-			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
+			s.place(e, now)
 		}
 		s.due.order()
 	}
@@ -158,25 +173,25 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.D
 	for s.stats.Running < s.limit && len(s.waiting) > 0 {
 		s.start(ctx, running, s.waiting.take(), now)
 	}
-	for len(s.due) > 0 && !s.due[0].next.After(now) {
+	for len(s.due) > 0 && s.due[0].next <= now {
 		e := s.due[0]
-		due := e.next
+		due, interval := e.next, e.task.Interval()
 		// Starts that went by while this process stood still are skipped.
-		missed := uint64(now.Sub(due) / e.Interval)
-		due = due.Add(time.Duration(missed) * e.Interval)
-		e.next = due.Add(e.Interval)
+		missed := (now - due) / interval
+		due += missed * interval
+		e.next = due + interval
 		if e.early {
-			e.next, e.early = s.clock.after(now, e.Interval, e.phase), false
+			s.place(e, now)
 		}
 		s.due.fix()
-		if now.Sub(due) > longestQuantum {
+		if now-due > longestQuantum {
 			due = now
 		}
 		if e.waits {
-			s.stats.Crowded += missed + 1
+			s.stats.Crowded += uint64(missed) + 1
 			continue
 		}
-		s.stats.Overrun += missed
+		s.stats.Overrun += uint64(missed)
 		switch {
 		case e.runs:
 			s.stats.Overrun++
@@ -189,24 +204,24 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) time.D
 	if len(s.due) == 0 {
 		return idle
 	}
-	return min(idle, s.due[0].next.Sub(now))
+	return min(idle, s.due[0].next-now)
 }
 
-func (s *Schedule) start(ctx context.Context, running *sync.WaitGroup, e *entry, due time.Time) {
+func (s *Schedule) start(ctx context.Context, running *sync.WaitGroup, e *entry, due moment) {
 	e.runs = true
 	s.stats.Running++
 	s.stats.Started++
 	s.stats.Last = s.clock.wallOf(due)
-	run, name, at := e.Run, e.Name, s.stats.Last
+	task, at := e.task, s.stats.Last
 	running.Go(func() {
 		defer s.ended(e)
 		defer func() {
 			// One bad run does not cost the others.
 			if r := recover(); r != nil {
-				s.logger.Error("panic", "task", name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+				s.logger.Error("panic", "task", task.Name(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			}
 		}()
-		run(ctx, at)
+		task.Run(ctx, at)
 	})
 }
 

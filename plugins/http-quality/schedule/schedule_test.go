@@ -21,9 +21,21 @@ type journal struct {
 	starts map[string][]time.Time
 }
 
+// job is a task.
+type job struct {
+	key, name string
+	interval  time.Duration
+	run       func(ctx context.Context, due time.Time)
+}
+
+func (j *job) Key() string                            { return j.key }
+func (j *job) Name() string                           { return j.name }
+func (j *job) Interval() time.Duration                { return j.interval }
+func (j *job) Run(ctx context.Context, due time.Time) { j.run(ctx, due) }
+
 // task is one that takes a while, and notes its starts.
-func (j *journal) task(name string, interval, takes time.Duration) Task {
-	return Task{Key: name, Name: name, Interval: interval, Run: func(ctx context.Context, due time.Time) {
+func (j *journal) task(name string, interval, takes time.Duration) *job {
+	return &job{key: name, name: name, interval: interval, run: func(ctx context.Context, due time.Time) {
 		j.mu.Lock()
 		if j.starts == nil {
 			j.starts = map[string][]time.Time{}
@@ -192,13 +204,13 @@ func TestARunThatHadToWaitIsNotStampedAsIfItHadNot(t *testing.T) {
 		var j journal
 		s := New(1, hclog.NewNullLogger())
 		const takes = 700 * time.Millisecond
-		late := Task{Key: "late", Name: "x", Interval: 10 * time.Second, Run: func(_ context.Context, due time.Time) {
+		late := &job{key: "late", name: "x", interval: 10 * time.Second, run: func(_ context.Context, due time.Time) {
 			if age := time.Since(due); age > longestQuantum {
 				t.Errorf("a run is stamped with a time of %v ago", age)
 			}
 		}}
 		first := j.task("first", 10*time.Second, takes)
-		first.Name = "x"
+		first.name = "x"
 		s.Set([]Task{first, late})
 		run(t, s)
 		time.Sleep(time.Minute)
@@ -261,9 +273,9 @@ func TestANewTaskStartsSoonAndThousandsOfThemNotAllAtOnce(t *testing.T) {
 		synctest.Wait()
 		at := map[time.Time]int{}
 		for _, task := range tasks {
-			starts := j.of(task.Name)
+			starts := j.of(task.Name())
 			if len(starts) == 0 {
-				t.Fatalf("%s was not started in %v", task.Name, time.Since(began))
+				t.Fatalf("%s was not started in %v", task.Name(), time.Since(began))
 			}
 			at[starts[0]]++
 		}
@@ -291,7 +303,7 @@ func TestATaskThatIsGoneIsNotStartedAgain(t *testing.T) {
 		s := New(1, hclog.NewNullLogger())
 		hang := j.task("hangs", time.Second, 5*time.Second)
 		waits := j.task("waits", time.Second, time.Millisecond)
-		hang.Name, waits.Name = "x", "x"
+		hang.name, waits.name = "x", "x"
 		s.Set([]Task{hang, waits})
 		run(t, s)
 		time.Sleep(3 * time.Second)
@@ -319,7 +331,7 @@ func TestStartsComeInBatchesAndOverTheWholeInterval(t *testing.T) {
 	} {
 		var tasks []Task
 		for n := range tc.tasks {
-			tasks = append(tasks, Task{Name: fmt.Sprint("shop ", n), Interval: tc.interval})
+			tasks = append(tasks, &job{name: fmt.Sprint("shop ", n), interval: tc.interval})
 		}
 		q := quantum(tasks)
 		if q != tc.quantum {
@@ -328,7 +340,7 @@ func TestStartsComeInBatchesAndOverTheWholeInterval(t *testing.T) {
 		const parts = 4
 		var inPart [parts]int
 		for _, task := range tasks {
-			p := phase(task.Name, task.Interval, q)
+			p := phase(task.Name(), task.Interval(), q)
 			if p < 0 || p >= tc.interval || p%q != 0 {
 				t.Fatalf("phase %v of %v by %v", p, tc.interval, q)
 			}
@@ -404,7 +416,7 @@ func TestOneBadRunCostsNoOther(t *testing.T) {
 		var j journal
 		s := New(1, hclog.NewNullLogger())
 		s.Set([]Task{
-			{Key: "bad", Name: "bad", Interval: time.Second, Run: func(context.Context, time.Time) { panic("bad") }},
+			&job{key: "bad", name: "bad", interval: time.Second, run: func(context.Context, time.Time) { panic("bad") }},
 			j.task("good", time.Second, time.Millisecond),
 		})
 		run(t, s)
@@ -423,7 +435,7 @@ func TestRunReturnsWhenAllRunsHave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(10, hclog.NewNullLogger())
 		ended := 0
-		s.Set([]Task{{Key: "a", Name: "a", Interval: time.Second, Run: func(ctx context.Context, _ time.Time) {
+		s.Set([]Task{&job{key: "a", name: "a", interval: time.Second, run: func(ctx context.Context, _ time.Time) {
 			<-ctx.Done()
 			time.Sleep(time.Second)
 			ended++
