@@ -35,6 +35,7 @@ type outbox struct {
 	mu      sync.Mutex
 	full    []batch
 	current batch
+	usual   int       // bytes of the batch before
 	since   time.Time // when the first point of current came
 	last    time.Time // when a batch was taken
 	bytes   int
@@ -79,6 +80,9 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 		}
 		o.mu.Lock()
 	}
+	if o.current.body == nil {
+		o.current = o.newBatch()
+	}
 	before := len(o.current.body)
 	body := p.encode(o.current.body, when)
 	switch size := len(body) - before; {
@@ -104,10 +108,16 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	}
 }
 
+// newBatch has room for as much as the batch before, and a little more.
+func (o *outbox) newBatch() batch {
+	return batch{body: make([]byte, 0, o.usual+o.usual/8+headBytes)}
+}
+
 func (o *outbox) closeCurrent() {
 	o.full = append(o.full, o.current)
-	// A full one is followed by another most often.
-	o.current = batch{body: make([]byte, 0, len(o.current.body)+headBytes)}
+	o.usual = len(o.current.body)
+	// It is followed by another most often.
+	o.current = o.newBatch()
 	o.signal()
 }
 
@@ -137,6 +147,7 @@ func (o *outbox) take(linger time.Duration) (b batch, wait time.Duration) {
 			return batch{}, wait
 		}
 		b = o.current
+		o.usual = len(b.body)
 		o.current = batch{}
 	}
 	o.last = time.Now()

@@ -1,7 +1,9 @@
 package sdk
 
 import (
+	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -26,6 +28,8 @@ type Point struct {
 const (
 	roomForTags   = 96
 	roomForFields = 96
+	// roomForMore is what the fields get once they do not find place there: such points have many.
+	roomForMore = 1 << 10
 )
 
 // NewPoint starts a point.
@@ -113,6 +117,9 @@ func (p *Point) varint(num protowire.Number, key string, v uint64) *Point {
 }
 
 func (p *Point) field(key string, size int, value func([]byte) []byte) *Point {
+	if most := len(p.fields) + 2*binary.MaxVarintLen32 + sizeText(key) + size; most > cap(p.fields) {
+		p.fields = slices.Grow(p.fields, max(most-len(p.fields), roomForMore))
+	}
 	p.fields = appendPair(p.fields, wirePointFields, key, size, value)
 	return p
 }
