@@ -41,13 +41,14 @@ func testTarget(ctx context.Context, call sdk.Call) error {
 		return wrongUse(err)
 	}
 	defer func() {
-		for _, target := range targets {
-			target.prober.Close()
+		for i := range targets {
+			targets[i].prober.Close()
 		}
 	}()
 	available := true
 	screen := screenOf(call.Stdout)
-	for i, target := range targets {
+	for i := range targets {
+		target := &targets[i]
 		if i > 0 && t.output == "text" {
 			fmt.Fprintln(call.Stdout)
 		}
@@ -106,7 +107,7 @@ func parseTrial(call sdk.Call) (*trial, error) {
 const usage = "Usage: vedette target test URL|NAME [flags]; --help shows the flags"
 
 // targets are what is to be probed: those that the configuration has of this name, or the address.
-func (t *trial) targets(config []byte) ([]*target, error) {
+func (t *trial) targets(config []byte) ([]target, error) {
 	var configured struct {
 		Targets []block `json:"target"`
 	}
@@ -137,7 +138,7 @@ func (t *trial) targets(config []byte) ([]*target, error) {
 		}
 		blocks = append(blocks, address)
 	}
-	var targets []*target
+	var targets []target
 	for _, b := range blocks {
 		made, err := t.make(b)
 		if err != nil {
@@ -163,7 +164,7 @@ func addressBlock(text string) (block, error) {
 }
 
 // make makes a block with what the command line sets into targets.
-func (t *trial) make(b block) ([]*target, error) {
+func (t *trial) make(b block) ([]target, error) {
 	b, err := b.with(t.arguments)
 	if err != nil {
 		return nil, err

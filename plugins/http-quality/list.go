@@ -30,10 +30,10 @@ type list struct {
 	logger     hclog.Logger
 
 	mu      sync.Mutex
-	targets map[string][]*target // by address and labels
-	order   []string             // of the keys of targets
-	unfit   []error              // why others are left out
-	doubles []error              // why some of targets are not probed
+	targets map[string][]target // by address and labels
+	order   []string            // of the keys of targets
+	unfit   []error             // why others are left out
+	doubles []error             // why some of targets are not probed
 }
 
 func newList(kind, name string, source discovery.Source, refresh time.Duration, most int, template *probeConfig, env sdk.Env) (*list, error) {
@@ -76,8 +76,9 @@ func (l *list) take(found []discovery.Target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.targets
-	l.targets, l.order, l.unfit = make(map[string][]*target, len(found)), nil, nil
+	l.targets, l.order, l.unfit = make(map[string][]target, len(found)), nil, nil
 	known := newShared(l.interval)
+	var fresh []*target
 	for _, f := range found {
 		key := keyOf(f)
 		if _, twice := l.targets[key]; twice {
@@ -91,10 +92,14 @@ func (l *list) take(found []discovery.Target) {
 				l.unfit = append(l.unfit, err)
 				continue
 			}
+			for i := range made {
+				fresh = append(fresh, &made[i])
+			}
 		}
 		l.targets[key] = made
 		l.order = append(l.order, key)
 	}
+	gather(fresh)
 }
 
 // labelName is what Prometheus takes for the name of a label.
@@ -105,13 +110,13 @@ const maxLabels = 30
 
 // targetsOf makes a target of what a list says. The list is text from elsewhere: what it says wrong costs that target alone, and
 // is told.
-func (l *list) targetsOf(f discovery.Target, known *shared) ([]*target, error) {
+func (l *list) targetsOf(f discovery.Target, known *shared) ([]target, error) {
 	c := l.template
 	c.Labels = maps.Clone(l.template.Labels)
 	if c.Labels == nil {
 		c.Labels = map[string]string{}
 	}
-	refuse := func(err error) ([]*target, error) {
+	refuse := func(err error) ([]target, error) {
 		return nil, fmt.Errorf("target %s: %w", shown(f), err)
 	}
 	name := ""
@@ -155,7 +160,8 @@ func (l *list) arrange(add func(*target) bool) {
 	defer l.mu.Unlock()
 	l.doubles = nil
 	for _, key := range l.order {
-		for _, t := range l.targets[key] {
+		for i := range l.targets[key] {
+			t := &l.targets[key][i]
 			if !add(t) {
 				l.doubles = append(l.doubles, fmt.Errorf("target %s: there is one with the same tags, whose points it would replace; give it another label", t.name))
 			}

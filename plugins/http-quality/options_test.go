@@ -20,7 +20,7 @@ import (
 )
 
 // probeOnce probes what a block says once, and returns its targets and their results.
-func probeOnce(t *testing.T, c targetConfig) ([]*target, []probe.Result) {
+func probeOnce(t *testing.T, c targetConfig) ([]target, []probe.Result) {
 	t.Helper()
 	if err := errors.Join(c.mistakes(newShared(0))...); err != nil {
 		t.Fatal(err)
@@ -30,8 +30,8 @@ func probeOnce(t *testing.T, c targetConfig) ([]*target, []probe.Result) {
 		t.Fatal(err)
 	}
 	var results []probe.Result
-	for _, target := range targets {
-		results = append(results, target.prober.Run(t.Context()))
+	for i := range targets {
+		results = append(results, targets[i].prober.Run(t.Context()))
 	}
 	return targets, results
 }

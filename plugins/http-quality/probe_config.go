@@ -109,8 +109,8 @@ func (c *probeConfig) families() []probe.Family {
 
 // targets are what is probed at an address, by a configuration that is valid: one, or one for each family. A target without a
 // name has that of its address.
-func (c *probeConfig) targets(name, address string, known *shared) ([]*target, error) {
-	var all []*target
+func (c *probeConfig) targets(name, address string, known *shared) ([]target, error) {
+	var all []target
 	for _, family := range c.families() {
 		prober, err := c.prober(address, family, known)
 		if err != nil {
@@ -123,7 +123,7 @@ func (c *probeConfig) targets(name, address string, known *shared) ([]*target, e
 		if name == "" {
 			name = prober.URL()
 		}
-		all = append(all, &target{manner: m, prober: prober, name: name})
+		all = append(all, target{manner: m, prober: *prober, name: name})
 	}
 	return all, nil
 }

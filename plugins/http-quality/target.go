@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
@@ -11,9 +12,29 @@ import (
 // target is what is probed, and the schedule's task. There may be very many, so it holds little of its own.
 type target struct {
 	*manner
-	prober *probe.Prober
+	prober probe.Prober
 	name   string
 	by     *watch // nil in a command
+}
+
+// gather lays the texts of targets beside each other. They lie scattered where making them left room, and would keep that from being
+// given back.
+func gather(targets []*target) {
+	var all strings.Builder
+	for _, t := range targets {
+		all.WriteString(t.name)
+		all.WriteString(t.prober.URL())
+	}
+	rest := all.String()
+	take := func(text string) string {
+		same := rest[:len(text)]
+		rest = rest[len(text):]
+		return same
+	}
+	for _, t := range targets {
+		t.name = take(t.name)
+		t.prober.Gather(take)
+	}
 }
 
 // tags are those of its points.

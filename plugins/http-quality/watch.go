@@ -19,7 +19,7 @@ type watch struct {
 	env      sdk.Env
 	schedule *schedule.Schedule
 	vantage  *vantage.Check // nil without a block self_check
-	own      []*target      // of the blocks of the configuration
+	own      []target       // of the blocks of the configuration
 	lists    []*list
 	out      sdk.Emitter // set by Stream
 
@@ -37,13 +37,18 @@ func newWatch(c config, env sdk.Env) (*watch, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target %q: %w", block.Name, err)
 		}
-		for _, t := range targets {
-			if t.timeout > t.interval {
+		for i := range targets {
+			if targets[i].timeout > targets[i].interval {
 				patient = append(patient, block.Name)
 			}
-			w.own = append(w.own, t)
 		}
+		w.own = append(w.own, targets...)
 	}
+	own := make([]*target, len(w.own))
+	for i := range w.own {
+		own[i] = &w.own[i]
+	}
+	gather(own)
 	if n := len(patient); n > 0 {
 		env.Logger.Info("the timeout of targets is longer than their interval: while they hang they miss starts, which are counted",
 			"targets", n, "first", patient[0])
@@ -104,8 +109,8 @@ func (w *watch) arrange() {
 		tasks = append(tasks, t)
 		return true
 	}
-	for _, t := range w.own {
-		add(t)
+	for i := range w.own {
+		add(&w.own[i])
 	}
 	for _, l := range w.lists {
 		l.arrange(add)

@@ -68,7 +68,7 @@ func aTarget(tags ...[2]string) *target {
 	if err != nil {
 		panic(err)
 	}
-	return &target{name: "shop.example.com", prober: prober, manner: &manner{tags: append([][2]string{{"method", "GET"}}, tags...)}}
+	return &target{name: "shop.example.com", prober: *prober, manner: &manner{tags: append([][2]string{{"method", "GET"}}, tags...)}}
 }
 
 func TestAReportShowsWhereTheTimeWent(t *testing.T) {

@@ -1,6 +1,9 @@
 package probe
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 // follow makes the next hop's request, where the answer to q is a redirect that is to be followed; otherwise it returns nil.
 // A 3xx without a Location, or one that asks for no other request (300, 304), is an answer as any other.
@@ -39,6 +42,12 @@ func (r *run) follow(q *request) (*request, *Error) {
 		return fail("redirect %d to %s: it leads to another host, which the target does not allow", r.hop.Status, to)
 	case r.target.NoDowngrade && q.secure && !request.secure:
 		return fail("redirect %d to %s: it leads from https to http, which the target does not allow", r.hop.Status, to)
+	}
+	if request.secure && !q.secure {
+		// They may not have been needed before. If they can not be read, verification fails and says so.
+		began := time.Now()
+		_ = r.readRoots()
+		r.corrected += time.Since(began)
 	}
 	return request, nil
 }

@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 
 	"time"
 )
@@ -173,12 +174,6 @@ func New(t Target) (*Prober, error) {
 			return nil, err
 		}
 	}
-	if t.RootCAs == nil && !t.InsecureSkipVerify {
-		// Reading the system's certificates takes tens of milliseconds, once; they must not be part of a measured handshake.
-		if _, err := x509.SystemCertPool(); err != nil {
-			return nil, fmt.Errorf("system's root certificates: %w", err)
-		}
-	}
 	return p, nil
 }
 
@@ -209,6 +204,11 @@ func (s *settings) prober(u *url.URL) (*Prober, error) {
 	}
 	if _, err := p.request(p.url(), s.target.Method, known.body, &known, nil); err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrURL, p.clean, err)
+	}
+	if strings.EqualFold(u.Scheme, "https") {
+		if err := s.readRoots(); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -265,6 +265,9 @@ func (p *Prober) Close() {
 		p.kept.close()
 	}
 }
+
+// Gather makes take a copy of each text that the prober keeps, now URL alone, and keeps that.
+func (p *Prober) Gather(take func(text string) string) { p.clean = take(p.clean) }
 
 // URL is the target's, fit for output: see CleanURL.
 func (p *Prober) URL() string { return p.clean }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -22,6 +23,22 @@ type verdicts struct {
 	mu    sync.Mutex
 	until map[[sha256.Size]byte]time.Time // by the wall clock, which the certificates' times are of
 }
+
+// readRoots reads the certificates of the system, once, if these settings trust them. It takes tens of milliseconds, which must not be
+// part of a measured handshake.
+func (s *settings) readRoots() error {
+	if s.target.RootCAs != nil || s.target.InsecureSkipVerify {
+		return nil
+	}
+	return readSystemRoots()
+}
+
+var readSystemRoots = sync.OnceValue(func() error {
+	if _, err := x509.SystemCertPool(); err != nil {
+		return fmt.Errorf("system's root certificates: %w", err)
+	}
+	return nil
+})
 
 // verify checks the chain that a server has sent for name.
 func (v *verdicts) verify(chain []*x509.Certificate, roots *x509.CertPool, name string) error {

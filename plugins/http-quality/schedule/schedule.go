@@ -87,13 +87,17 @@ func (s *Schedule) Set(tasks []Task) {
 	}
 	s.due = make(heap, 0, len(tasks))
 	var early int
-	for _, t := range tasks {
+	var fresh []entry // in one piece, for most come at once
+	for i, t := range tasks {
 		key := t.Key()
 		e, known := old[key]
 		delete(old, key)
 		same := known && e.task.Name() == t.Name() && e.task.Interval() == t.Interval()
 		if !known {
-			e = &entry{}
+			if len(fresh) == 0 {
+				fresh = make([]entry, max(1, len(tasks)-i-len(old)))
+			}
+			e, fresh = &fresh[0], fresh[1:]
 		}
 		e.task = t
 		if !same {
