@@ -7,6 +7,10 @@ SHELL       := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 PREFIX  ?= /usr/local
 
+# gRPC's own tracing, which nobody looks at, would bring templates and half a megabyte. http-quality needs nothing of the system's C
+# library, which the others ask for users.
+GOBUILD = -trimpath -tags grpcnotrace -ldflags "-X main.version=$(VERSION)"
+
 BIN     := bin
 TOOLS   := .tools
 PLUGINS := http-quality shell-audit alert-notifier
@@ -70,8 +74,9 @@ export PATH := $(PATH):/usr/sbin
 .PHONY: build run test test-unit soak test-influxdb2 influxdb2 lint generate bench fuzz vuln clean install test-packages bench-packages
 
 build: $(BIN)/influxd $(BIN)/vedette-audit.so ## Build the daemon, the plugins and the private InfluxDB into bin/
-	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/vedette ./daemon
-	for p in $(PLUGINS); do go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/$$p ./plugins/$$p; done
+	go build $(GOBUILD) -o $(BIN)/vedette ./daemon
+	CGO_ENABLED=0 go build $(GOBUILD) -o $(BIN)/http-quality ./plugins/http-quality
+	for p in $(filter-out http-quality,$(PLUGINS)); do go build $(GOBUILD) -o $(BIN)/$$p ./plugins/$$p; done
 
 # InfluxDB 1.8 is a module of its own, so that its dependencies stay out of ours.
 $(BIN)/influxd: $(INFLUXD)/go.mod $(INFLUXD)/go.sum
