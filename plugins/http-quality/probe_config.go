@@ -136,7 +136,7 @@ func (c *probeConfig) manner(family probe.Family, known *shared) (*manner, error
 	if m := known.manners[key]; m != nil {
 		return m, nil
 	}
-	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), hops: c.Hops,
+	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), opens: c.Expect.ofBody() || c.Compression, hops: c.Hops,
 		interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
 	if m.interval == 0 {
 		m.interval = known.interval

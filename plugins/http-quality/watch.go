@@ -81,6 +81,7 @@ func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
 	w.arrange()
 	// Reading the configuration of thousands of targets took many times what is kept of it.
 	debug.FreeOSMemory()
+	beside.Go(func() { tuneCollector(ctx) })
 	for _, l := range w.lists {
 		beside.Go(func() { l.follow(ctx, out, w.arrange) })
 	}
@@ -115,6 +116,7 @@ func (w *watch) arrange() {
 	for _, l := range w.lists {
 		l.arrange(add)
 	}
+	useProcessors(w.probed)
 	w.schedule.Set(tasks)
 	for _, t := range before {
 		if taken[t.Key()] != t {

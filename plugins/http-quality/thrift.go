@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// startsPerProcessor is how many probes a second one processor does with time to spare.
+const startsPerProcessor = 1000
+
+// given is how many processors the runtime may use of this machine, or of the part of it that the process has.
+var given = runtime.GOMAXPROCS(0)
+
+// useProcessors takes as many processors as these targets need, which is one for most plugins: probes wait for the network nearly
+// all of the time, and threads that look for work beside the one that has it cost a fifth as much again. Looking into bodies may
+// take long, so it does not keep others from starting. Where the environment has GOMAXPROCS that holds.
+func useProcessors(targets []*target) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	if n := processors(targets); n != runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(n)
+	}
+}
+
+func processors(targets []*target) int {
+	starts, bodies := 0.0, 0 // a second, and processors for them
+	for _, t := range targets {
+		starts += 1 / t.interval.Seconds()
+		if t.opens {
+			bodies = 1
+		}
+	}
+	return min(given, 1+int(starts/startsPerProcessor)+bodies)
+}
+
+// Bounds of what is allocated between two collections of garbage.
+const (
+	collectEvery = 200 * time.Millisecond
+	leastGarbage = 1 << 20
+	mostGarbage  = 16 << 20
+)
+
+// tuneCollector lets garbage gather for collectEvery until ctx ends. What a percentage of the heap would leave is too little where few
+// targets make much garbage, as those with TLS do, and needless where many make little. Where the environment has GOGC that holds.
+func tuneCollector(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	const every = 10 * time.Second
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for before := allocated(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		now := allocated()
+		debug.SetGCPercent(collectorPercent((now-before)*uint64(collectEvery)/uint64(every), live()))
+		before = now
+	}
+}
+
+// collectorPercent is what makes the collector begin after that much garbage, beside a live heap.
+func collectorPercent(garbage, live uint64) int {
+	garbage = min(max(garbage, leastGarbage), mostGarbage)
+	return int(100 * garbage / max(live, 1<<20))
+}
+
+// allocated is how many bytes were allocated since the start, and live how many were found in use when garbage was collected last.
+func allocated() uint64 { return read("/gc/heap/allocs:bytes") }
+func live() uint64      { return read("/gc/heap/live:bytes") }
+
+func read(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
