@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,22 +23,27 @@ import (
 // atOnce is how many probes of a closed loop are under way.
 const atOnce = 8
 
-// loop probes URLs in turn, as a process of its own: engine|httptrace CA PROBES URL...
+// loop probes URLs in turn, as a process of its own: engine|httptrace PROCESSORS CA PROBES URL..., where no processors are all.
 func loop(args []string) error {
-	if len(args) < 4 {
-		return errors.New("usage: loop engine|httptrace CA PROBES URL")
+	if len(args) < 5 {
+		return errors.New("usage: loop engine|httptrace PROCESSORS CA PROBES URL")
 	}
-	text, err := os.ReadFile(args[1])
+	processors, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(processors)
+	text, err := os.ReadFile(args[2])
 	if err != nil {
 		return err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(text)
-	n, err := strconv.ParseInt(args[2], 10, 64)
+	n, err := strconv.ParseInt(args[3], 10, 64)
 	if err != nil {
 		return err
 	}
-	urls := args[3:]
+	urls := args[4:]
 	one := tracer(urls, roots)
 	if args[0] == "engine" {
 		if one, err = engine(urls, roots); err != nil {
