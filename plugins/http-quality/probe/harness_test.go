@@ -32,6 +32,7 @@ const patience = 10 * time.Second
 func leavesNothing(t *testing.T) {
 	t.Helper()
 	runtime.GC() // what earlier tests left to finalizers is not ours
+	keepStamping()
 	goroutines, descriptors := runtime.NumGoroutine(), countDescriptors(t)
 	t.Cleanup(func() {
 		var g, d int

@@ -37,7 +37,7 @@ func (k *keeper) put(l *link) {
 	defer k.mu.Unlock()
 	_, taken := k.links[l.origin]
 	if k.closed || taken || len(k.links) >= maxKept {
-		l.farewell()
+		l.part()
 		l.socket.Close()
 		return
 	}
@@ -53,7 +53,7 @@ func (k *keeper) close() {
 	defer k.mu.Unlock()
 	k.closed = true
 	for o, l := range k.links {
-		l.farewell()
+		l.part()
 		l.socket.Close()
 		delete(k.links, o)
 	}

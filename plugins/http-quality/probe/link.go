@@ -181,6 +181,14 @@ func (l *link) quiet() bool {
 	return !l.spent()
 }
 
+// part says farewell. The connection is to be closed next.
+func (l *link) part() {
+	if l.wire != nil {
+		l.wire.parting = true
+	}
+	l.farewell()
+}
+
 // idle prepares a connection for being kept: what the kernel told of it until now is of no use for the next hop.
 func (l *link) idle(now time.Time) {
 	if l.wire != nil {

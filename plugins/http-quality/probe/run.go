@@ -98,7 +98,7 @@ func (r *run) do(q *request) *Error {
 	r.hop.HeaderSize += r.answer.headerSize
 	kept := l != nil && err == nil && r.keeps(l)
 	if l != nil && err == nil && !kept {
-		l.farewell()
+		l.part()
 	}
 	r.sockets.closeHop()
 	r.correct(l, err == nil)

@@ -25,6 +25,9 @@ type wire struct {
 	connectLate time.Duration
 	doubt       bool // the wall clock was set; nothing of the above is true
 
+	// parting says that what is written is the last, and that Close follows.
+	parting bool
+
 	// awaiting makes the kernel's word on the next read that of its first bytes, as far as that can be had: see Read.
 	awaiting bool
 	first    time.Duration // late, of these
@@ -46,6 +49,9 @@ type segments struct {
 // Write answers what was read before.
 func (w *wire) Write(b []byte) (int, error) {
 	w.answer()
+	if w.parting {
+		return w.stream.writeLast(b)
+	}
 	return w.stream.Write(b)
 }
 

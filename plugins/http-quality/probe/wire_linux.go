@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -37,6 +38,7 @@ func (s *stream) RemoteAddr() net.Addr { return &s.remote }
 // one of the probe's from the beginning, so that it is closed when its time is over. Where it fails the wire that it returns, if
 // any, tells what the kernel has seen.
 func (r *run) dial(ctx context.Context, to netip.AddrPort, deadline time.Time) (*wire, error) {
+	keepStamping()
 	began := time.Now()
 	fd, err := r.target.Line.connect(to)
 	if err != nil {
@@ -72,7 +74,7 @@ func (r *run) dial(ctx context.Context, to netip.AddrPort, deadline time.Time) (
 func (w *wire) connected() error {
 	s := &w.stream
 	var info *unix.TCPInfo
-	var local unix.Sockaddr
+	var local syscall.Sockaddr
 	var refused error
 	var seen time.Duration
 	err := s.raw.Write(func(fd uintptr) bool {
@@ -86,7 +88,7 @@ func (w *wire) connected() error {
 			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil {
 				s.receive = s.receiveOnce
 			}
-			local, refused = unix.Getsockname(int(fd))
+			local, refused = syscall.Getsockname(int(fd)) // unix.Getsockname asks for the protocol as well
 			refused = os.NewSyscallError("getsockname", refused)
 			return true
 		case tcpSynSent:
@@ -125,15 +127,37 @@ const (
 	tcpCloseWait   = 8
 )
 
-func tcpAddr(at unix.Sockaddr) net.TCPAddr {
+func tcpAddr(at syscall.Sockaddr) net.TCPAddr {
 	switch at := at.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return net.TCPAddr{IP: at.Addr[:], Port: at.Port}
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return net.TCPAddr{IP: at.Addr[:], Port: at.Port}
 	}
 	return net.TCPAddr{}
 }
+
+// writeLast keeps what it writes back until the connection is closed, so that both leave in one packet. It does not wait for room.
+func (s *stream) writeLast(b []byte) (n int, err error) {
+	failed := s.raw.Write(func(fd uintptr) bool {
+		n, err = unix.SendmsgN(int(fd), b, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
+		return true
+	})
+	if failed != nil {
+		return 0, failed
+	}
+	return n, os.NewSyscallError("sendmsg", err)
+}
+
+// keepStamping leaves one socket open whose datagrams are stamped. The kernel stamps what it receives only while there is such a socket,
+// and changes its own code when the first one comes and when the last one goes: probes apart would make it do so all the time, and what
+// comes before it has done so is stamped when it is read.
+var keepStamping = sync.OnceFunc(func() {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) != nil {
+		unix.Close(fd)
+	}
+})
 
 // firstBytes is how many bytes are read apart when an answer begins: what follows in the same segment came with them.
 const firstBytes = 16

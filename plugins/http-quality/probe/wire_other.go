@@ -16,6 +16,10 @@ type stream struct{ *net.TCPConn }
 
 func (*stream) segments() segments { return segments{} }
 
+func (s *stream) writeLast(b []byte) (int, error) { return s.Write(b) }
+
+func keepStamping() {}
+
 // dial connects to an address until the deadline at most, or the end of ctx.
 func (r *run) dial(ctx context.Context, to netip.AddrPort, deadline time.Time) (*wire, error) {
 	began := time.Now()
