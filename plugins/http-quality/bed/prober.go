@@ -114,6 +114,9 @@ func (o *order) carryOut(t *tracer) (report, error) {
 			return report{}, fmt.Errorf("no prober is called %q", o.By)
 		}
 	}
+	if o.By == "vedette" {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as in the plugin with a few hundred targets
+	}
 	r := report{Results: make([]measured, len(probes))}
 	start := make(chan struct{})
 	var all sync.WaitGroup
