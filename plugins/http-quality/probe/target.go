@@ -26,7 +26,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
 	"time"
 )
 
