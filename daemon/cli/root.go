@@ -50,7 +50,27 @@ func newRoot(version string) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRun(version), newValidate(), newFormat(), newStatus(), newReload(), newTest(), newQuery(), newDeadLetter(), newInflux(), newPlugin(version),
 		newTarget(), newAudit(), newAlert(), newSilence(), newMaintenance(), newNotifier(), newVersion(version), newDocs())
+	explainArguments(root)
 	return root
+}
+
+// explainArguments makes a command that is called with other arguments than it takes say which these are.
+func explainArguments(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		explainArguments(sub)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		var wrongUse *wrongUseError
+		if err == nil || errors.As(err, &wrongUse) {
+			return err
+		}
+		return fmt.Errorf("%w\nUsage: %s; --help shows more", err, cmd.UseLine())
+	}
 }
 
 // configFlag adds --config.
