@@ -78,7 +78,6 @@ func (l *list) take(found []discovery.Target) {
 	before := l.targets
 	l.targets, l.order, l.unfit = make(map[string][]target, len(found)), nil, nil
 	known := newShared(l.interval)
-	var fresh []*target
 	for _, f := range found {
 		key := keyOf(f)
 		if _, twice := l.targets[key]; twice {
@@ -92,14 +91,10 @@ func (l *list) take(found []discovery.Target) {
 				l.unfit = append(l.unfit, err)
 				continue
 			}
-			for i := range made {
-				fresh = append(fresh, &made[i])
-			}
 		}
 		l.targets[key] = made
 		l.order = append(l.order, key)
 	}
-	gather(fresh)
 }
 
 // labelName is what Prometheus takes for the name of a label.

@@ -137,6 +137,7 @@ func (c *probeConfig) manner(family probe.Family, known *shared) (*manner, error
 		return m, nil
 	}
 	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), opens: c.Expect.ofBody() || c.Compression, hops: c.Hops,
+		http3:    c.HTTPVersion == "3",
 		interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
 	if m.interval == 0 {
 		m.interval = known.interval

@@ -26,6 +26,7 @@ type manner struct {
 	// matches says that something is expected of the body, opens that it is looked into, and hops that a point for each hop is
 	// wanted.
 	matches, opens, hops bool
+	http3                bool
 
 	interval, timeout, retryDelay time.Duration
 	retries                       int

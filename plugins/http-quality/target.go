@@ -17,13 +17,13 @@ type target struct {
 	by     *watch // nil in a command
 }
 
-// gather lays the texts of targets beside each other. They lie scattered where making them left room, and would keep that from being
-// given back.
-func gather(targets []*target) {
+// gather lays the texts of targets that come and go together beside each other. They lie scattered where making them left room, and would
+// keep that from being given back.
+func gather(targets []target) {
 	var all strings.Builder
-	for _, t := range targets {
-		all.WriteString(t.name)
-		all.WriteString(t.prober.URL())
+	for i := range targets {
+		all.WriteString(targets[i].name)
+		all.WriteString(targets[i].prober.URL())
 	}
 	rest := all.String()
 	take := func(text string) string {
@@ -31,7 +31,8 @@ func gather(targets []*target) {
 		rest = rest[len(text):]
 		return same
 	}
-	for _, t := range targets {
+	for i := range targets {
+		t := &targets[i]
 		t.name = take(t.name)
 		t.prober.Gather(take)
 	}

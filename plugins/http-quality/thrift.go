@@ -6,11 +6,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"strings"
 	"time"
 )
 
-// startsPerProcessor is how many probes a second one processor does with time to spare.
-const startsPerProcessor = 1000
+// startsPerProcessor is how many plain probes a second one processor does with time to spare.
+const startsPerProcessor = 1200
 
 // given is how many processors the runtime may use of this machine, or of the part of it that the process has.
 var given = runtime.GOMAXPROCS(0)
@@ -28,9 +29,9 @@ func useProcessors(targets []*target) {
 }
 
 func processors(targets []*target) int {
-	starts, bodies := 0.0, 0 // a second, and processors for them
+	starts, bodies := 0.0, 0 // plain ones a second, and processors for bodies
 	for _, t := range targets {
-		starts += 1 / t.interval.Seconds()
+		starts += t.effort() / t.interval.Seconds()
 		if t.opens {
 			bodies = 1
 		}
@@ -38,15 +39,27 @@ func processors(targets []*target) int {
 	return min(given, 1+int(starts/startsPerProcessor)+bodies)
 }
 
-// Bounds of what is allocated between two collections of garbage.
+// effort is how many plain probes one of this target costs.
+func (t *target) effort() float64 {
+	switch {
+	case t.http3:
+		return 4
+	case strings.HasPrefix(t.prober.URL(), "https:"):
+		return 2
+	}
+	return 1
+}
+
+// collectEvery is for how long garbage may gather, within bounds in percent of what is live. The lower one is that of all plugins, and
+// the upper one keeps a heap that suddenly grows from growing to a multiple.
 const (
 	collectEvery = 200 * time.Millisecond
-	leastGarbage = 1 << 20
-	mostGarbage  = 16 << 20
+	leastPercent = 50
+	mostPercent  = 150
 )
 
-// tuneCollector lets garbage gather for collectEvery until ctx ends. What a percentage of the heap would leave is too little where few
-// targets make much garbage, as those with TLS do, and needless where many make little. Where the environment has GOGC that holds.
+// tuneCollector lets garbage gather for collectEvery until ctx ends. What is right for many targets that make little of it is too little
+// for few that make much, as those with TLS do. Where the environment has GOGC that holds.
 func tuneCollector(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -68,8 +81,7 @@ func tuneCollector(ctx context.Context) {
 
 // collectorPercent is what makes the collector begin after that much garbage, beside a live heap.
 func collectorPercent(garbage, live uint64) int {
-	garbage = min(max(garbage, leastGarbage), mostGarbage)
-	return int(100 * garbage / max(live, 1<<20))
+	return int(min(max(100*garbage/max(live, 1), leastPercent), mostPercent))
 }
 
 // allocated is how many bytes were allocated since the start, and live how many were found in use when garbage was collected last.

@@ -44,11 +44,7 @@ func newWatch(c config, env sdk.Env) (*watch, error) {
 		}
 		w.own = append(w.own, targets...)
 	}
-	own := make([]*target, len(w.own))
-	for i := range w.own {
-		own[i] = &w.own[i]
-	}
-	gather(own)
+	gather(w.own)
 	if n := len(patient); n > 0 {
 		env.Logger.Info("the timeout of targets is longer than their interval: while they hang they miss starts, which are counted",
 			"targets", n, "first", patient[0])

@@ -25,7 +25,7 @@ type wire struct {
 	connectLate time.Duration
 	doubt       bool // the wall clock was set; nothing of the above is true
 
-	// parting says that what is written is the last, and that Close follows.
+	// parting says that what is written is the last, that Close follows, and that nothing more is expected.
 	parting bool
 
 	// awaiting makes the kernel's word on the next read that of its first bytes, as far as that can be had: see Read.

@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -149,15 +149,36 @@ func (s *stream) writeLast(b []byte) (n int, err error) {
 	return n, os.NewSyscallError("sendmsg", err)
 }
 
+// drain takes what has come and nobody will read. The kernel answers it with a reset when the connection is closed: so a server that has
+// said farewell as well would be cut off.
+func (s *stream) drain() {
+	_ = s.raw.Control(func(fd uintptr) {
+		var room [512]byte
+		for range 8 {
+			if n, err := unix.Read(int(fd), room[:]); n <= 0 || err != nil {
+				return
+			}
+		}
+	})
+}
+
 // keepStamping leaves one socket open whose datagrams are stamped. The kernel stamps what it receives only while there is such a socket,
 // and changes its own code when the first one comes and when the last one goes: probes apart would make it do so all the time, and what
 // comes before it has done so is stamped when it is read.
-var keepStamping = sync.OnceFunc(func() {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) != nil {
-		unix.Close(fd)
+func keepStamping() {
+	if !stamping.CompareAndSwap(false, true) {
+		return
 	}
-})
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+			unix.Close(fd)
+		}
+	}
+	stamping.Store(err == nil)
+}
+
+var stamping atomic.Bool
 
 // firstBytes is how many bytes are read apart when an answer begins: what follows in the same segment came with them.
 const firstBytes = 16

@@ -18,6 +18,8 @@ func (*stream) segments() segments { return segments{} }
 
 func (s *stream) writeLast(b []byte) (int, error) { return s.Write(b) }
 
+func (*stream) drain() {}
+
 func keepStamping() {}
 
 // dial connects to an address until the deadline at most, or the end of ctx.

@@ -13,6 +13,9 @@ type entry struct {
 	runs, waits bool
 }
 
+// entriesAtOnce is how many entries are made in one piece at most.
+const entriesAtOnce = 64
+
 // heap has the entry that is due next first; of those due at once the one with the lesser name, so that the order is the same
 // every time.
 type heap []*entry

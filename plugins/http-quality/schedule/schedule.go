@@ -87,7 +87,7 @@ func (s *Schedule) Set(tasks []Task) {
 	}
 	s.due = make(heap, 0, len(tasks))
 	var early int
-	var fresh []entry // in one piece, for most come at once
+	var fresh []entry // few pieces for many, and none so long that one of it keeps much of what is gone
 	for i, t := range tasks {
 		key := t.Key()
 		e, known := old[key]
@@ -95,7 +95,7 @@ func (s *Schedule) Set(tasks []Task) {
 		same := known && e.task.Name() == t.Name() && e.task.Interval() == t.Interval()
 		if !known {
 			if len(fresh) == 0 {
-				fresh = make([]entry, max(1, len(tasks)-i-len(old)))
+				fresh = make([]entry, min(max(1, len(tasks)-i-len(old)), entriesAtOnce))
 			}
 			e, fresh = &fresh[0], fresh[1:]
 		}
@@ -113,6 +113,7 @@ func (s *Schedule) Set(tasks []Task) {
 	s.due.order()
 	for _, e := range old {
 		s.waiting.remove(e)
+		e.task = nil // others may keep it
 	}
 	s.wake()
 }

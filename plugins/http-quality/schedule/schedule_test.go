@@ -6,8 +6,10 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -447,4 +449,27 @@ func TestRunReturnsWhenAllRunsHave(t *testing.T) {
 			t.Errorf("%d runs have ended", ended)
 		}
 	})
+}
+
+func TestATaskThatIsGoneIsNotHeldByThoseThatStay(t *testing.T) {
+	s := New(10, hclog.NewNullLogger())
+	const all = 1000
+	var gone atomic.Int64
+	tasks := make([]Task, all)
+	for n := range tasks {
+		one := &job{key: fmt.Sprint(n), name: fmt.Sprint(n), interval: time.Hour}
+		runtime.AddCleanup(one, func(int) { gone.Add(1) }, 0)
+		tasks[n] = one
+	}
+	s.Set(tasks)
+	stays := tasks[:1:1]
+	clear(tasks[1:])
+	s.Set(stays)
+	for end := time.Now().Add(10 * time.Second); gone.Load() < all-1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d are gone", gone.Load(), all-1)
+		}
+		runtime.GC()
+	}
+	runtime.KeepAlive(s)
 }
