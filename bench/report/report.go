@@ -8,9 +8,9 @@ import (
 	"text/tabwriter"
 )
 
-// Median is the median of numbers, of which there must be some.
+// Median is the median of numbers, of which there must be some. Their order stays, for they may be paired with others.
 func Median(all []float64) float64 {
-	slices.Sort(all)
+	all = slices.Sorted(slices.Values(all))
 	n := len(all)
 	if n%2 == 1 {
 		return all[n/2]
