@@ -81,7 +81,7 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 		o.mu.Lock()
 	}
 	if o.current.body == nil {
-		o.current = o.newBatch()
+		o.current.body = o.newBody()
 	}
 	before := len(o.current.body)
 	body := p.encode(o.current.body, when)
@@ -92,7 +92,7 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	case len(body) > o.limit:
 		// It would make the batch too long, so it starts the next one.
 		o.closeCurrent()
-		body = append(o.current.body, body[before:]...)
+		body = append(o.newBody(), body[before:]...)
 		before = 0
 	}
 	if o.current.points == 0 {
@@ -108,17 +108,21 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	}
 }
 
-// newBatch has room for as much as the batch before, and a little more.
-func (o *outbox) newBatch() batch {
-	return batch{body: make([]byte, 0, o.usual+o.usual/8+headBytes)}
+// newBody has room for as much as the batch before, and a little more.
+func (o *outbox) newBody() []byte {
+	return make([]byte, 0, o.usual+o.usual/8+headBytes)
 }
 
 func (o *outbox) closeCurrent() {
-	o.full = append(o.full, o.current)
-	o.usual = len(o.current.body)
-	// It is followed by another most often.
-	o.current = o.newBatch()
+	o.full = append(o.full, o.cut())
 	o.signal()
+}
+
+// cut ends the current batch.
+func (o *outbox) cut() batch {
+	b := o.current
+	o.usual, o.current = len(b.body), batch{}
+	return b
 }
 
 func (o *outbox) signal() {
@@ -146,9 +150,7 @@ func (o *outbox) take(linger time.Duration) (b batch, wait time.Duration) {
 		if wait := linger - time.Since(o.since); wait > 0 && o.hurried == 0 {
 			return batch{}, wait
 		}
-		b = o.current
-		o.usual = len(b.body)
-		o.current = batch{}
+		b = o.cut()
 	}
 	o.last = time.Now()
 	o.bytes -= len(b.body)

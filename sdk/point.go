@@ -1,7 +1,6 @@
 package sdk
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 	"time"
@@ -117,8 +116,8 @@ func (p *Point) varint(num protowire.Number, key string, v uint64) *Point {
 }
 
 func (p *Point) field(key string, size int, value func([]byte) []byte) *Point {
-	if most := len(p.fields) + 2*binary.MaxVarintLen32 + sizeText(key) + size; most > cap(p.fields) {
-		p.fields = slices.Grow(p.fields, max(most-len(p.fields), roomForMore))
+	if need := 1 + protowire.SizeBytes(sizeText(key)+size); need > cap(p.fields)-len(p.fields) {
+		p.fields = slices.Grow(p.fields, max(need, roomForMore))
 	}
 	p.fields = appendPair(p.fields, wirePointFields, key, size, value)
 	return p

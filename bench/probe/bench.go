@@ -32,10 +32,32 @@ func (c costs) ratio(of, to string) float64 {
 	return report.Median(all)
 }
 
-// loopers are the contestants of the closed loop, in the order in which their rows are printed. What is promised is of the engine as the
-// plugin runs it up to 600 probes with TLS a second, which is on one processor, against the prober as one writes it. The other rows tell how
-// much of the difference that alone makes.
-var loopers = []string{"Vedette's engine", "  on all processors", "httptrace", "  on one processor", "libcurl, multi"}
+// The contestants of the closed loop that promises are of: the engine as the plugin runs it up to 600 probes with TLS a second, which is
+// on one processor, and the others as one runs them.
+const (
+	looping = "Vedette's engine"
+	tracing = "httptrace"
+	libcurl = "libcurl, multi"
+)
+
+// loopers are all contestants of the closed loop, in the order in which their rows are printed. Two rows more tell how much of the
+// difference the number of processors makes.
+func (b *bench) loopers(self string) []looper {
+	n := strconv.Itoa(b.probes)
+	return []looper{
+		{looping, []string{self, "loop", "engine", "1", b.site.ca, n}},
+		{"  on all processors", []string{self, "loop", "engine", "0", b.site.ca, n}},
+		{tracing, []string{self, "loop", "httptrace", "0", b.site.ca, n}},
+		{"  on one processor", []string{self, "loop", "httptrace", "1", b.site.ca, n}},
+		{libcurl, []string{filepath.Join(b.tools, "bench", "libcurl"), b.site.ca, n, strconv.Itoa(atOnce)}},
+	}
+}
+
+// looper is a contestant of the closed loop: a program and its arguments, but for the URLs.
+type looper struct {
+	name    string
+	command []string
+}
 
 // closedLoop: what one probe costs, when each begins as soon as another one has ended.
 func (b *bench) closedLoop(ctx context.Context) error {
@@ -48,7 +70,6 @@ func (b *bench) closedLoop(ctx context.Context) error {
 		return err
 	}
 	defer modern.close()
-	n := strconv.Itoa(b.probes)
 	for _, c := range []struct {
 		scheme             string
 		urls               []string
@@ -62,35 +83,29 @@ func (b *bench) closedLoop(ctx context.Context) error {
 	} {
 		spent, all := costs{}, c.urls
 		for range b.rounds {
-			for name, cmd := range map[string][]string{
-				loopers[0]: {self, "loop", "engine", "1", b.site.ca, n},
-				loopers[1]: {self, "loop", "engine", "0", b.site.ca, n},
-				loopers[2]: {self, "loop", "httptrace", "0", b.site.ca, n},
-				loopers[3]: {self, "loop", "httptrace", "1", b.site.ca, n},
-				loopers[4]: {filepath.Join(b.tools, "bench", "libcurl"), b.site.ca, n, strconv.Itoa(atOnce)},
-			} {
+			for _, l := range b.loopers(self) {
 				before := c.requests()
-				one := exec.CommandContext(ctx, cmd[0], append(cmd[1:], all...)...)
+				one := exec.CommandContext(ctx, l.command[0], append(l.command[1:], all...)...)
 				if out, err := one.CombinedOutput(); err != nil {
-					return fmt.Errorf("%s: %w: %s", name, err, out)
+					return fmt.Errorf("%s: %w: %s", l.name, err, out)
 				}
 				if done := c.requests() - before; done != b.probes {
-					return fmt.Errorf("%s: %d requests for %d probes", name, done, b.probes)
+					return fmt.Errorf("%s: %d requests for %d probes", l.name, done, b.probes)
 				}
 				used := one.ProcessState.UserTime() + one.ProcessState.SystemTime()
-				spent[name] = append(spent[name], float64(used.Microseconds())/float64(b.probes))
+				spent[l.name] = append(spent[l.name], float64(used.Microseconds())/float64(b.probes))
 			}
 		}
 		t := report.NewTable("CLOSED LOOP, "+c.scheme, "CPU µs a probe", "× httptrace", "× libcurl")
-		for _, name := range loopers {
-			t.Row(name, "%.0f", report.Median(spent[name]), "%.2f", spent.ratio(name, loopers[2]), "%.2f", spent.ratio(name, loopers[4]))
+		for _, l := range b.loopers(self) {
+			t.Row(l.name, "%.0f", report.Median(spent[l.name]), "%.2f", spent.ratio(l.name, tracing), "%.2f", spent.ratio(l.name, libcurl))
 		}
 		t.Print()
 		if c.httptrace > 0 {
-			report.Promise(c.scheme+": CPU a probe, × httptrace", spent.ratio(loopers[0], loopers[2]), report.AtMost, c.httptrace)
+			report.Promise(c.scheme+": CPU a probe, × httptrace", spent.ratio(looping, tracing), report.AtMost, c.httptrace)
 		}
 		if c.libcurl > 0 {
-			report.Promise(c.scheme+": CPU a probe, × libcurl", spent.ratio(loopers[0], loopers[4]), report.AtMost, c.libcurl)
+			report.Promise(c.scheme+": CPU a probe, × libcurl", spent.ratio(looping, libcurl), report.AtMost, c.libcurl)
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (c *config) Validate() error {
 			found = append(found, at(err, "target", strconv.Itoa(i)))
 			continue
 		}
-		once(series, targets[0].Key(), fmt.Errorf("target %q is there twice with the same tags: the points of one would replace those of the other; give them different labels", block.Name),
+		once(series, string(targets[0].key[:]), fmt.Errorf("target %q is there twice with the same tags: the points of one would replace those of the other; give them different labels", block.Name),
 			"target", strconv.Itoa(i))
 	}
 	for i := range c.FileSD {

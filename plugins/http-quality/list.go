@@ -155,8 +155,9 @@ func (l *list) arrange(add func(*target) bool) {
 	defer l.mu.Unlock()
 	l.doubles = nil
 	for _, key := range l.order {
-		for i := range l.targets[key] {
-			t := &l.targets[key][i]
+		made := l.targets[key]
+		for i := range made {
+			t := &made[i]
 			if !add(t) {
 				l.doubles = append(l.doubles, fmt.Errorf("target %s: there is one with the same tags, whose points it would replace; give it another label", t.name))
 			}

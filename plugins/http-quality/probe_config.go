@@ -123,7 +123,9 @@ func (c *probeConfig) targets(name, address string, known *shared) ([]target, er
 		if name == "" {
 			name = prober.URL()
 		}
-		all = append(all, target{manner: m, prober: *prober, name: name})
+		t := target{manner: m, prober: *prober, name: name}
+		t.key = t.series()
+		all = append(all, t)
 	}
 	return all, nil
 }
@@ -136,8 +138,7 @@ func (c *probeConfig) manner(family probe.Family, known *shared) (*manner, error
 	if m := known.manners[key]; m != nil {
 		return m, nil
 	}
-	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), opens: c.Expect.ofBody() || c.Compression, hops: c.Hops,
-		http3:    c.HTTPVersion == "3",
+	m := &manner{app: c.App, tags: [][2]string{{"method", c.Method}}, matches: c.Expect.ofBody(), hops: c.Hops,
 		interval: c.Interval, timeout: c.Timeout, retries: c.Retries, retryDelay: c.RetryDelay}
 	if m.interval == 0 {
 		m.interval = known.interval

@@ -23,13 +23,13 @@ func newShared(interval time.Duration) *shared {
 type manner struct {
 	app  string
 	tags [][2]string // those that follow the address
-	// matches says that something is expected of the body, opens that it is looked into, and hops that a point for each hop is
-	// wanted.
-	matches, opens, hops bool
-	http3                bool
+	// matches says that something is expected of the body, and hops that a point for each hop is wanted.
+	matches, hops bool
 
 	interval, timeout, retryDelay time.Duration
 	retries                       int
+
+	by *watch // nil in a command
 }
 
 // key tells a configuration, with the family that it is for, from others.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
+	"github.com/vedette-monitor/vedette/plugins/http-quality/schedule"
 )
 
 // target is what is probed, and the schedule's task. There may be very many, so it holds little of its own.
@@ -14,7 +15,7 @@ type target struct {
 	*manner
 	prober probe.Prober
 	name   string
-	by     *watch // nil in a command
+	key    schedule.Key // of its series
 }
 
 // gather lays the texts of targets that come and go together beside each other. They lie scattered where making them left room, and would
@@ -56,11 +57,14 @@ func (t *target) Name() string { return t.name }
 // Interval implements schedule.Task.
 func (t *target) Interval() time.Duration { return t.interval }
 
-// Key implements schedule.Task. It tells the series of a target from those of others: it stands for the tags, and is shorter.
-func (t *target) Key() string {
+// Key implements schedule.Task: of two targets whose points would replace each other's there is one in the schedule.
+func (t *target) Key() schedule.Key { return t.key }
+
+// series tells the points of a target from those of others: it stands for the tags, and is shorter.
+func (t *target) series() schedule.Key {
 	hash := sha256.New()
 	for name, value := range t.tags {
 		_, _ = io.WriteString(hash, name+"\x00"+value+"\x00")
 	}
-	return string(hash.Sum(nil)[:16])
+	return schedule.Key(hash.Sum(nil))
 }

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strings"
 	"time"
 )
 
@@ -23,31 +22,21 @@ func useProcessors(targets []*target) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
-	if n := processors(targets); n != runtime.GOMAXPROCS(0) {
+	if n := processors(targets, given); n != runtime.GOMAXPROCS(0) {
 		runtime.GOMAXPROCS(n)
 	}
 }
 
-func processors(targets []*target) int {
+// processors are how many targets need, of so many that there are.
+func processors(targets []*target, given int) int {
 	starts, bodies := 0.0, 0 // plain ones a second, and processors for bodies
 	for _, t := range targets {
-		starts += t.effort() / t.interval.Seconds()
-		if t.opens {
+		starts += t.prober.Effort() / t.interval.Seconds()
+		if t.prober.OpensBody() {
 			bodies = 1
 		}
 	}
 	return min(given, 1+int(starts/startsPerProcessor)+bodies)
-}
-
-// effort is how many plain probes one of this target costs.
-func (t *target) effort() float64 {
-	switch {
-	case t.http3:
-		return 4
-	case strings.HasPrefix(t.prober.URL(), "https:"):
-		return 2
-	}
-	return 1
 }
 
 // collectEvery is for how long garbage may gather, within bounds in percent of what is live. The lower one is that of all plugins, and

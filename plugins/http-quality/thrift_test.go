@@ -1,47 +1,49 @@
 package main
 
 import (
-	"net/url"
 	"runtime"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/vedette-monitor/vedette/plugins/http-quality/probe"
 )
 
 func TestTargetsGetTheProcessorsThatTheyNeedAndNoMore(t *testing.T) {
-	were := given
-	t.Cleanup(func() { given = were })
-	given = 4
-	targets := func(n int, address string, m manner) []*target {
-		u, err := url.Parse(address)
+	const given = 4
+	targets := func(n int, interval time.Duration, c targetConfig) []*target {
+		made, err := c.targets("shop", c.URL, newShared(interval))
 		if err != nil {
 			t.Fatal(err)
 		}
-		prober, err := probe.New(probe.Target{URL: u})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return slices.Repeat([]*target{{manner: &m, prober: *prober}}, n)
+		return slices.Repeat([]*target{&made[0]}, n)
 	}
 	const plain, secure = "http://shop.example.com/", "https://shop.example.com/"
+	with := func(url string, change func(*targetConfig)) targetConfig {
+		c := targetAt("shop", url)
+		c.Interval = 0
+		if change != nil {
+			change(&c)
+		}
+		return c
+	}
+	http3 := func(c *targetConfig) { c.HTTPVersion = "3" }
+	contains := func(c *targetConfig) { c.Expect = &expectConfig{BodyContains: "cart"} }
 	for name, tc := range map[string]struct {
 		targets []*target
 		want    int
 	}{
 		"none":                          {nil, 1},
-		"one":                           {targets(1, plain, manner{interval: time.Minute}), 1},
-		"1,000 a second":                {targets(1000, plain, manner{interval: time.Second}), 1},
-		"1,500 a second":                {targets(150, plain, manner{interval: 100 * time.Millisecond}), 2},
-		"500 a second with TLS":         {targets(500, secure, manner{interval: time.Second}), 1},
-		"900 a second with TLS":         {targets(900, secure, manner{interval: time.Second}), 2},
-		"400 a second over HTTP/3":      {targets(400, secure, manner{interval: time.Second, http3: true}), 2},
-		"one whose body is opened":      {targets(1, plain, manner{interval: time.Minute, opens: true}), 2},
-		"more than the machine has":     {targets(100_000, plain, manner{interval: time.Second}), 4},
-		"as many, opened, and not more": {targets(100_000, plain, manner{interval: time.Second, opens: true}), 4},
+		"one":                           {targets(1, time.Minute, with(plain, nil)), 1},
+		"1,000 a second":                {targets(1000, time.Second, with(plain, nil)), 1},
+		"1,500 a second":                {targets(150, 100*time.Millisecond, with(plain, nil)), 2},
+		"500 a second with TLS":         {targets(500, time.Second, with(secure, nil)), 1},
+		"900 a second with TLS":         {targets(900, time.Second, with(secure, nil)), 2},
+		"400 a second over HTTP/3":      {targets(400, time.Second, with(secure, http3)), 2},
+		"one whose body is looked into": {targets(1, time.Minute, with(plain, contains)), 2},
+		"one that is compressed":        {targets(1, time.Minute, with(plain, func(c *targetConfig) { c.Compression = true })), 2},
+		"more than the machine has":     {targets(100_000, time.Second, with(plain, nil)), 4},
+		"as many, and their bodies":     {targets(100_000, time.Second, with(plain, contains)), 4},
 	} {
-		if got := processors(tc.targets); got != tc.want {
+		if got := processors(tc.targets, given); got != tc.want {
 			t.Errorf("%s: %d processors, want %d", name, got, tc.want)
 		}
 	}

@@ -90,15 +90,14 @@ func (w *watch) Stream(ctx context.Context, out sdk.Stream) error {
 func (w *watch) arrange() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, taken := w.probed, map[string]*target{}
+	before, taken := w.probed, map[schedule.Key]*target{}
 	w.probed = nil
 	var tasks []schedule.Task
 	add := func(t *target) bool {
-		key := t.Key()
-		if taken[key] != nil {
+		if taken[t.key] != nil {
 			return false
 		}
-		taken[key] = t
+		taken[t.key] = t
 		if t.by == nil {
 			t.by = w
 		}
@@ -115,7 +114,7 @@ func (w *watch) arrange() {
 	useProcessors(w.probed)
 	w.schedule.Set(tasks)
 	for _, t := range before {
-		if taken[t.Key()] != t {
+		if taken[t.key] != t {
 			t.prober.Close()
 		}
 	}
@@ -127,8 +126,8 @@ func (w *watch) Ticks() sdk.Ticks {
 	return sdk.Ticks{Last: s.Last, Started: s.Started, Skipped: s.Overrun + s.Crowded}
 }
 
-// Run implements schedule.Task. It probes the target, and again while it fails and retries are left that can end before the next start. Each try makes a
-// point of its own, the first with the time at which it was due.
+// Run implements schedule.Task. It probes the target, and again while it fails and retries are left that can end before the next
+// start. Each try makes a point of its own, the first with the time at which it was due.
 func (t *target) Run(ctx context.Context, due time.Time) {
 	w := t.by
 	next := time.Now().Add(t.interval)

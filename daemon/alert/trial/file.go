@@ -14,7 +14,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
-	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
 	"github.com/vedette-monitor/vedette/daemon/alert/expression"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/config"
@@ -241,7 +240,7 @@ func (r *reader) bound(t *Test) {
 		points += max(in.count, 0)
 	}
 	if points > mostPoints || t.end() > longest {
-		r.fail(t.At, "Test is too large", "It has %d points over %s; %d points over %d days are possible.", points, dispatch.Span(t.end().Round(time.Millisecond)), mostPoints, int(longest.Hours()/24))
+		r.fail(t.At, "Test is too large", "It has %d points over %s; %d points over %d days are possible.", points, span(t.end()), mostPoints, int(longest.Hours()/24))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vedette-monitor/vedette/daemon/alert/dispatch"
 	"github.com/vedette-monitor/vedette/daemon/alert/policy"
 	"github.com/vedette-monitor/vedette/daemon/alert/rule"
 	"github.com/vedette-monitor/vedette/daemon/config"
@@ -105,7 +104,7 @@ func (in *input) point(t *Test, n int) *point.Point {
 func (t *Trial) check(c *check, before int) []string {
 	var failures []string
 	fail := func(line int, format string, args ...any) {
-		failures = append(failures, fmt.Sprintf("%s:%d: at %s: ", c.at.Filename, line, dispatch.Span(c.after.Round(time.Millisecond)))+fmt.Sprintf(format, args...))
+		failures = append(failures, fmt.Sprintf("%s:%d: at %s: ", c.at.Filename, line, span(c.after))+fmt.Sprintf(format, args...))
 	}
 	all := t.machine.Instances(t.now)
 	s, err := choose(all, t.alert.Rule.By, c.instance)

@@ -136,9 +136,9 @@ func (t *Trial) work() {
 }
 
 // clock is the time since the beginning.
-func (t *Trial) clock(at time.Time) string {
-	return dispatch.Span(at.Sub(t.begin).Round(time.Millisecond))
-}
+func (t *Trial) clock(at time.Time) string { return span(at.Sub(t.begin)) }
+
+func span(d time.Duration) string { return dispatch.Span(d.Round(time.Millisecond)) }
 
 // tell writes what has become of an instance in one line.
 func (t *Trial) tell(tn *rule.Transition) string {

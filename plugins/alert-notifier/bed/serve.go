@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -20,7 +19,7 @@ const patience = 20 * time.Second
 func Serve(t testing.TB, cmd *exec.Cmd, ready func() bool, logs ...string) {
 	t.Helper()
 	name := filepath.Base(cmd.Path)
-	var output locked
+	var output bytes.Buffer // read once the server has ended
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -71,23 +70,4 @@ func FreePort(t testing.TB) string {
 	defer func() { _ = l.Close() }()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
-}
-
-// locked is a buffer that several may use.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

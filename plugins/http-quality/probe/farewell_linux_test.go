@@ -5,16 +5,13 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http/httptest"
 	"syscall"
 	"testing"
 )
 
 func TestAServerHearsTheFarewellWhateverItSaysItself(t *testing.T) {
-	origin := httptest.NewUnstartedServer(nil)
-	origin.StartTLS()
-	config := &tls.Config{Certificates: origin.TLS.Certificates, SessionTicketsDisabled: true}
-	origin.Close()
+	config := serverConfig(t, newAuthority(t), nil)
+	config.SessionTicketsDisabled = true
 	for name, tc := range map[string]struct {
 		header string
 		then   func(*tls.Conn) error

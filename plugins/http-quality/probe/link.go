@@ -184,13 +184,13 @@ func (l *link) quiet() bool {
 // part says farewell. The connection is to be closed next, and both leave together; but where the server ends the connection itself the
 // farewell goes ahead, because what the server still says would make the kernel forget it.
 func (l *link) part() {
-	if l.wire != nil {
-		l.wire.parting = !l.spent()
+	if l.wire == nil {
+		l.farewell()
+		return
 	}
+	l.wire.parting = !l.spent()
 	l.farewell()
-	if l.wire != nil {
-		l.wire.drain()
-	}
+	l.wire.drain()
 }
 
 // idle prepares a connection for being kept: what the kernel told of it until now is of no use for the next hop.

@@ -25,7 +25,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -201,10 +200,11 @@ func (s *settings) prober(u *url.URL) (*Prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.request(p.url(), s.target.Method, known.body, &known, nil); err != nil {
+	q, err := p.request(u, s.target.Method, known.body, &known, nil)
+	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrURL, p.clean, err)
 	}
-	if strings.EqualFold(u.Scheme, "https") {
+	if q.secure {
 		if err := s.readRoots(); err != nil {
 			return nil, err
 		}

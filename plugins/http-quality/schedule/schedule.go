@@ -23,11 +23,13 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
+// Key tells a task from others.
+type Key [16]byte
+
 // Task is what is started again and again. There may be very many, so the schedule keeps nothing of one but where it is, and
 // asks it for the rest, which does not change while it is scheduled.
 type Task interface {
-	// Key tells it from others.
-	Key() string
+	Key() Key
 	// Name gives the phase: tasks of one name and interval start together.
 	Name() string
 	Interval() time.Duration
@@ -81,7 +83,7 @@ func (s *Schedule) Set(tasks []Task) {
 	defer s.mu.Unlock()
 	now := s.now()
 	s.quantum = quantum(tasks)
-	old := make(map[string]*entry, len(s.due))
+	old := make(map[Key]*entry, len(s.due))
 	for _, e := range s.due {
 		old[e.task.Key()] = e
 	}
@@ -113,7 +115,7 @@ func (s *Schedule) Set(tasks []Task) {
 	s.due.order()
 	for _, e := range old {
 		s.waiting.remove(e)
-		e.task = nil // others may keep it
+		e.task = nil // the piece that the entry is in may stay
 	}
 	s.wake()
 }

@@ -30,7 +30,7 @@ type job struct {
 	run       func(ctx context.Context, due time.Time)
 }
 
-func (j *job) Key() string                            { return j.key }
+func (j *job) Key() (k Key)                           { copy(k[:], j.key); return k }
 func (j *job) Name() string                           { return j.name }
 func (j *job) Interval() time.Duration                { return j.interval }
 func (j *job) Run(ctx context.Context, due time.Time) { j.run(ctx, due) }
