@@ -46,13 +46,15 @@ func TestTheDaemonStoresItsOwnVitals(t *testing.T) {
 			return true
 		})
 	}
-	rows, err := s.query(`SELECT last(up) AS up, last(memory) AS memory FROM vedette_plugin WHERE plugin = 'http-quality'`)
-	if err != nil || len(rows) != 1 {
-		t.Fatalf("%v %v", rows, err)
-	}
-	if memory, _ := rows[0]["memory"].Int(); memory < 1<<20 {
-		t.Errorf("the plugin has %d bytes of memory", memory)
-	}
+	// The first points may be of before the plugin's process.
+	waitUntil(t, "the plugin's process has its memory", patience, func() bool {
+		rows, err := s.query(`SELECT last(up) AS up, last(memory) AS memory FROM vedette_plugin WHERE plugin = 'http-quality'`)
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%v %v", rows, err)
+		}
+		memory, _ := rows[0]["memory"].Int()
+		return rows[0]["up"].String() == "1" && memory > 1<<20
+	})
 }
 
 // Every query of the shipped dashboard has an answer, as a browser would ask it.

@@ -96,7 +96,14 @@ func printReason(out io.Writer, r *alert.Reason) {
 		}
 	}
 	if i := r.Incident; i != nil {
-		line("incident", "%s, told %s", i.ID, strings.Join(slices.Sorted(maps.Keys(i.Told)), ", "))
+		told := strings.Join(slices.Sorted(maps.Keys(i.Told)), ", ")
+		if told == "" {
+			told = "nobody"
+		}
+		line("incident", "%s, told %s", i.ID, told)
+		if len(i.Told)+len(i.Suppressed) == 0 && !i.Quiet.IsZero() {
+			line("waits", "for a bad sample of after %s, until when it was quiet by %s", clock(i.Quiet), i.QuietBy)
+		}
 		for _, s := range i.Suppressed {
 			line("quiet", "%s", s)
 		}
@@ -110,7 +117,11 @@ func printReason(out io.Writer, r *alert.Reason) {
 			if s.After > 0 {
 				when = "after " + shortDuration(s.After)
 			}
-			line("route", "%s: %s to %s", w.Route, when, strings.Join(s.To, ", "))
+			to := strings.Join(s.To, ", ")
+			if to == "" {
+				to = "nobody"
+			}
+			line("route", "%s: %s to %s", w.Route, when, to)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func BenchmarkPlan(b *testing.B) {
 	for i := range 10_000 {
 		key := fmt.Sprint("k", i)
 		t := rule.Transition{Rule: p.Alerts[0].Rule, Values: []string{key}, Key: key, To: rule.Firing, At: d.now, Fired: d.now, Value: 2}
-		d.heard[key] = d.now
+		d.sample(key)
 		d.Observe(&t, d.now)
 	}
 	d.until("12:02")

@@ -89,7 +89,7 @@ const (
 	keptClosedFor = 7 * 24 * time.Hour
 )
 
-// freshAfter is after how long an incident is told after a suppression although no sample has come since: it is held to fire, and a
+// freshAfter is after how long an incident is told after a suppression although no bad sample of since then has come: it is held to fire, and a
 // source that has gone must not hide it for ever.
 const freshAfter = 5 * time.Minute
 

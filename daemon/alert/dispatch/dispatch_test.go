@@ -189,6 +189,40 @@ func TestASourceKeepsItsTargetsQuietAndCountsThem(t *testing.T) {
 		12:12 mail resolved site_down/b`)
 }
 
+// Those who see the same thing see its end one after the other.
+func TestWhatASourceHasHiddenIsToldByABadSampleOfAfterItAlone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then func(*desk)
+		want string
+	}{
+		"one that was taken before is none": {func(d *desk) { d.sample("shop"); d.bad["shop"] = d.now.Add(-time.Minute) }, ""},
+		"nor is a good one":                 {func(d *desk) { d.sample("shop"); delete(d.bad, "shop") }, ""},
+		"one that was taken since is":       {func(d *desk) { d.sample("shop") }, "12:10 mail firing site_down (inhibit silent by host_silent ended)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := simple(t)
+			p.Alerts = append(p.Alerts, alert(t, "host_silent"))
+			p.Route.To = receiver(policy.Step{To: []string{"mail"}})
+			p.Inhibitions = []*policy.Inhibition{{Name: "silent", Source: match(t, `alert == "host_silent"`), Target: match(t, `alert == "site_down"`)}}
+			d := newDesk(t, p)
+			d.fire("host_silent", "h1")
+			d.fire("site_down", "shop")
+			d.until("12:10", "shop")
+			d.resolve("host_silent", "h1")
+			d.told = nil
+			d.now = d.now.Add(30 * time.Second)
+			tc.then(d)
+			d.until("12:14")
+			d.want(tc.want)
+			d.told = nil
+			d.until("12:16")
+			if tc.want == "" {
+				d.want("12:15 mail firing site_down (inhibit silent by host_silent ended)")
+			}
+		})
+	}
+}
+
 func TestAPendingSourceDoesNotHideItsTargetsForEver(t *testing.T) {
 	p := simple(t)
 	p.Alerts = append(p.Alerts, alert(t, "host_silent"))

@@ -31,9 +31,9 @@ type desk struct {
 	policy *policy.Policy
 	*Dispatcher
 	box *outbox.Outbox
-	// heard is when each instance was heard of last.
-	heard map[string]time.Time
-	unfed string
+	// heard is when each instance was heard of last, and bad the time of that sample if it was bad.
+	heard, bad map[string]time.Time
+	unfed      string
 	// broken channels deliver nothing.
 	broken map[string]bool
 	// told is what was delivered, as "12:01 mail firing site_down/shop".
@@ -90,7 +90,7 @@ func simple(t testing.TB) *policy.Policy {
 }
 
 func newDesk(t testing.TB, p *policy.Policy) *desk {
-	d := &desk{t: t, now: noon, policy: p, heard: map[string]time.Time{}, broken: map[string]bool{}}
+	d := &desk{t: t, now: noon, policy: p, heard: map[string]time.Time{}, bad: map[string]time.Time{}, broken: map[string]bool{}}
 	d.restart(new(store.Contents))
 	return d
 }
@@ -103,7 +103,7 @@ func (d *desk) restart(c *store.Contents) {
 	world := World{
 		Look: func(_, key string, _ time.Time) (rule.Status, bool) {
 			heard, known := d.heard[key]
-			return rule.Status{Heard: heard, Stale: d.now.Sub(heard) > 3*time.Minute}, known
+			return rule.Status{Heard: heard, BadAt: d.bad[key], Stale: d.now.Sub(heard) > 3*time.Minute}, known
 		},
 		Unfed: func(string) string { return d.unfed },
 	}
@@ -125,7 +125,7 @@ func (d *desk) change(name, key string, from, to rule.State, reason rule.Reason,
 	if change != nil {
 		change(&t)
 	}
-	d.heard[key] = d.now
+	d.sample(key)
 	d.Observe(&t, d.now)
 	d.work()
 }
@@ -134,7 +134,7 @@ func (d *desk) fire(name, key string)    { d.change(name, key, rule.OK, rule.Fir
 func (d *desk) resolve(name, key string) { d.change(name, key, rule.Firing, rule.OK, rule.Good, nil) }
 
 // sample says that an instance was heard of, and is what it was.
-func (d *desk) sample(key string) { d.heard[key] = d.now }
+func (d *desk) sample(key string) { d.heard[key], d.bad[key] = d.now, d.now }
 
 // work plans, and delivers what is in the outbox.
 func (d *desk) work() {

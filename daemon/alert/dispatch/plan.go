@@ -138,7 +138,8 @@ func (d *Dispatcher) again(p *path, t *incident.Told, now time.Time) bool {
 	return now.Sub(t.At) >= every[min(max(t.Times-1, 0), len(every)-1)]
 }
 
-// seenSince reports whether the incident was seen to be bad since a moment. Silence is seen by the clock.
+// seenSince reports whether the incident was seen to be bad since a moment: by a sample of after that, and what only came after it may be
+// older. Silence is seen by the clock.
 func (d *Dispatcher) seenSince(i *incident.Incident, moment time.Time, now time.Time) bool {
 	if moment.IsZero() || i.State == incident.Event || now.Sub(moment) >= freshAfter {
 		return true
@@ -147,7 +148,7 @@ func (d *Dispatcher) seenSince(i *incident.Incident, moment time.Time, now time.
 		return true
 	}
 	st, known := d.world.Look(i.Alert, i.Key, now)
-	return known && st.Heard.After(moment)
+	return known && st.BadAt.After(moment)
 }
 
 // snapshot is the incident as it is told now: with its newest samples, where it still fires.

@@ -121,7 +121,7 @@ func (w *world) boot() {
 	w.d = New(World{
 		Look: func(_, key string, _ time.Time) (rule.Status, bool) {
 			at, known := w.heard[key]
-			return rule.Status{Heard: at}, known
+			return rule.Status{Heard: at, BadAt: at}, known
 		},
 		Unfed: func(string) string { return "" },
 	}, w.disk, w.box, c.Incidents, c.Silences)

@@ -198,6 +198,24 @@ func TestAnInstanceThatIsSilentIsStale(t *testing.T) {
 	}
 }
 
+func TestAnInstanceSaysByWhichSampleItGoesOn(t *testing.T) {
+	for script, want := range map[string]string{
+		"3x2": "", "3x3": "02:00", "3x5": "04:00", "3x4 1": "", "3x4 1 3": "05:00", "3x4 1 ?": "", "3x4 ? 3": "05:00", "3x3 1x3": "",
+		// Neither bad nor recovered.
+		"3x3 1.8": "03:00",
+	} {
+		tr := try(t, slow(t))
+		tr.run("total_time", script, nil)
+		got := ""
+		if at := tr.machine.Instances(noon.Add(10 * time.Minute))[0].BadAt; !at.IsZero() {
+			got = clock(at)
+		}
+		if got != want {
+			t.Errorf("%s: it goes on by the sample of %q, want %q", script, got, want)
+		}
+	}
+}
+
 func TestWhatSaysNothingIsStaleButNotForgotten(t *testing.T) {
 	tr := try(t, with(slow(t), func(s *Spec) { s.Forget = 10 * time.Minute }))
 	tr.run("total_time", "3x4 ?x30", values{"http_code": 200})

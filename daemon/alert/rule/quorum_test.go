@@ -84,6 +84,35 @@ func TestAQuorumSaysHowManyOfHowMany(t *testing.T) {
 	}
 }
 
+func TestAQuorumSaysSinceWhenEnoughSamplesAreBad(t *testing.T) {
+	missingIsBad := func(q *QuorumSpec) { q.MissingIsBad = true }
+	for _, tc := range []struct {
+		name   string
+		change func(*QuorumSpec)
+		lines  []string
+		want   string
+	}{
+		{"it is the older of two", nil, []string{"ct=bbbb", "cu=bb.b", "cm=gggg"}, "03:00"},
+		{"of which one was not heard of again", nil, []string{"ct=bbbb", "cu=bbb.", "cm=gggg"}, "02:00"},
+		{"one of the two is about to recover", nil, []string{"ct=bbbb", "cu=bbbg", "cm=gggg"}, ""},
+		{"a third makes up for it", nil, []string{"ct=bbbb", "cu=bbbg", "cm=bbbb"}, "03:00"},
+		{"who is missing is so by the clock", missingIsBad, []string{"ct=gggggbb", "cu=gg", "cm=ggggggg"}, "06:00"},
+		{"it does not fire", nil, []string{"ct=bbb", "cu=ggg", "cm=ggg"}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tr := down(t, tc.change)
+			tr.minutes(0, tc.lines...)
+			got := ""
+			if at := tr.machine.Instances(tr.machine.wall)[0].BadAt; !at.IsZero() {
+				got = clock(at)
+			}
+			if got != tc.want {
+				t.Errorf("enough are bad since %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestVotersThatAreGoneAreForgottenAndNotTooManyAreKnown(t *testing.T) {
 	tr := try(t, Spec{Name: "down", By: names("target"), When: parse(t, "!available"), Forget: time.Hour, Quorum: &QuorumSpec{Tag: Name{Text: "isp"}, Need: 2, Fresh: time.Minute}})
 	for i := range mostVoters + 10 {

@@ -20,6 +20,9 @@ type Status struct {
 	Heard time.Time
 	Usual time.Duration
 	Stale bool
+	// BadAt is the time of the newest sample by which what fires goes on, or zero: if the newest is a recovered one, it may be over soon.
+	// With a quorum it is since when as many samples were bad as it needs.
+	BadAt time.Time
 	// Flapping says that it changes too often to be told of, and Broken that its condition is unknown again and again.
 	Flapping, Broken bool
 	Bad, Of          int
@@ -115,6 +118,9 @@ func (m *Machine) status(in *instance) Status {
 		s.Heard = m.start.Add(in.heard)
 	}
 	s.Stale = m.stale(in)
+	if at := m.badAt(in); at != 0 {
+		s.BadAt = time.Unix(0, at)
+	}
 	if in.events != nil {
 		s.Folded = in.events.count
 	}
@@ -125,6 +131,29 @@ func (m *Machine) status(in *instance) Status {
 		}
 	}
 	return s
+}
+
+// badAt is the time of the newest sample by which an instance that fires goes on, or 0.
+func (m *Machine) badAt(in *instance) int64 {
+	if m.rule.quorum == nil {
+		return in.badAt()
+	}
+	var all []int64
+	for i := range in.voters {
+		if v := &in.voters[i]; m.voteOf(v) == bad {
+			all = append(all, v.badAt())
+		}
+	}
+	// The others that count as bad are missing, which is seen by the clock.
+	for range m.votes(in).bad - len(all) {
+		all = append(all, m.wall.UnixNano())
+	}
+	need := m.rule.quorum.need
+	if len(all) < need {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)-need]
 }
 
 func (m *Machine) ballots(in *instance) []Vote {

@@ -134,6 +134,14 @@ func (s *stream) recover(r *Rule, v *verdict, at int64) {
 	}
 }
 
+// badAt is the time of the newest sample of a stream that has tripped, or 0 if that is a recovered one.
+func (s *stream) badAt() int64 {
+	if !s.any || s.tripped == notTripped || s.run > 0 {
+		return 0
+	}
+	return s.newest
+}
+
 // pending reports whether a bad verdict is in a ring.
 func (s *stream) pending() bool {
 	for i := range s.rings {
