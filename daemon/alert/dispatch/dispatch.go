@@ -93,6 +93,9 @@ const (
 // source that has gone must not hide it for ever.
 const freshAfter = 5 * time.Minute
 
+// answerAfter is how long after a suppression an answer to a query comes that has nothing of before it which was not known then.
+const answerAfter = 10 * time.Second
+
 // New makes a dispatcher of what was kept. Configure has to follow.
 func New(world World, log Log, box *outbox.Outbox, incidents []*incident.Incident, silences []*incident.Silence) *Dispatcher {
 	d := &Dispatcher{

@@ -191,18 +191,23 @@ func TestASourceKeepsItsTargetsQuietAndCountsThem(t *testing.T) {
 
 // Those who see the same thing see its end one after the other.
 func TestWhatASourceHasHiddenIsToldByABadSampleOfAfterItAlone(t *testing.T) {
+	old := func(d *desk) { d.sample("shop"); d.bad["shop"] = d.now.Add(-time.Minute) }
 	for name, tc := range map[string]struct {
-		then func(*desk)
-		want string
+		then  func(*desk)
+		query *policy.Query
+		want  string
 	}{
-		"one that was taken before is none": {func(d *desk) { d.sample("shop"); d.bad["shop"] = d.now.Add(-time.Minute) }, ""},
-		"nor is a good one":                 {func(d *desk) { d.sample("shop"); delete(d.bad, "shop") }, ""},
-		"one that was taken since is":       {func(d *desk) { d.sample("shop") }, "12:10 mail firing site_down (inhibit silent by host_silent ended)"},
+		"one that was taken before is none":              {old, nil, ""},
+		"nor is a good one":                              {func(d *desk) { d.sample("shop"); delete(d.bad, "shop") }, nil, ""},
+		"one that was taken since is":                    {func(d *desk) { d.sample("shop") }, nil, "12:10 mail firing site_down (inhibit silent by host_silent ended)"},
+		"an answer to a query is, of whatever time":      {old, &policy.Query{Every: time.Second}, "12:10 mail firing site_down (inhibit silent by host_silent ended)"},
+		"but not one that may have been on its way then": {old, &policy.Query{Every: time.Minute}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := simple(t)
 			p.Alerts = append(p.Alerts, alert(t, "host_silent"))
 			p.Route.To = receiver(policy.Step{To: []string{"mail"}})
+			p.Alerts[0].Query = tc.query
 			p.Inhibitions = []*policy.Inhibition{{Name: "silent", Source: match(t, `alert == "host_silent"`), Target: match(t, `alert == "site_down"`)}}
 			d := newDesk(t, p)
 			d.fire("host_silent", "h1")

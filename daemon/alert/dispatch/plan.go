@@ -139,16 +139,21 @@ func (d *Dispatcher) again(p *path, t *incident.Told, now time.Time) bool {
 }
 
 // seenSince reports whether the incident was seen to be bad since a moment: by a sample of after that, and what only came after it may be
-// older. Silence is seen by the clock.
+// older. Rows of a query may have the time at which its range begins: of them an answer counts that came well after the moment. Silence is
+// seen by the clock.
 func (d *Dispatcher) seenSince(i *incident.Incident, moment time.Time, now time.Time) bool {
 	if moment.IsZero() || i.State == incident.Event || now.Sub(moment) >= freshAfter {
 		return true
 	}
-	if a := d.alerts[i.Alert]; a != nil && a.Rule.OnSilence() {
+	a := d.alerts[i.Alert]
+	if a != nil && a.Rule.OnSilence() {
 		return true
 	}
 	st, known := d.world.Look(i.Alert, i.Key, now)
-	return known && st.BadAt.After(moment)
+	if !known || st.BadAt.IsZero() {
+		return false
+	}
+	return st.BadAt.After(moment) || a != nil && a.Query != nil && st.Heard.Sub(moment) > max(answerAfter, a.Query.Every)
 }
 
 // snapshot is the incident as it is told now: with its newest samples, where it still fires.
