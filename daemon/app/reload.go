@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vedette-monitor/vedette/daemon/config"
@@ -71,6 +72,7 @@ func (a *App) wanted(cfg *config.Config) []supervisor.Plugin {
 		for _, n := range cfg.Notifiers {
 			if n.Plugin == p.Name {
 				spec.Channels = append(spec.Channels, supervisor.Channel{Name: n.FullName(), Type: n.Type, Config: n.Config})
+				spec.Secrets = slices.Concat(spec.Secrets, n.SecretTexts)
 			}
 		}
 		wanted = append(wanted, supervisor.Plugin{Intake: s, Spec: spec})
@@ -83,6 +85,7 @@ func Spec(p config.Plugin, path string) supervisor.Spec {
 	return supervisor.Spec{
 		Name: p.Name, Path: path, SHA256: p.SHA256, Pinned: p.Pinned, Env: p.Env, Ticks: p.Manifest.HasRole(wire.RoleCollector),
 		Interval: p.Interval, Timeout: p.Timeout, Config: p.Config, Account: p.Account, Nice: p.Nice, MemoryLimit: p.MemoryLimit,
+		Secrets: p.SecretTexts,
 	}
 }
 

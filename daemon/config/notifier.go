@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -26,6 +27,8 @@ type Notifier struct {
 	// Config is what the channel's type asks for, as JSON, and Secrets the places in it that are not to be shown: see Plugin.
 	Config  []byte
 	Secrets [][]string
+	// SecretTexts are the secrets themselves: see Plugin.
+	SecretTexts redaction.Secrets
 	// Pages says that it wakes people, and Syncs that it takes the whole set of alerts. MaxBytes is 0 for any.
 	Pages, Syncs bool
 	MaxBytes     int
@@ -179,7 +182,7 @@ func (d *decoder) notifier(block *hcl.Block, available []*server) (n Notifier, f
 		return n, fallback, false
 	}
 	b := d.decode(rest, channel.Config, block.DefRange)
-	n.Config, n.Secrets = b.value.json(), b.secretPaths()
+	n.Config, n.Secrets, n.SecretTexts = b.value.json(), b.secretPaths(), b.secretTexts()
 	return n, fallback, true
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -103,7 +104,7 @@ notifier "sms" "often" {
 		t.Errorf("it gets %s\nwant %s", email.Config, want)
 	}
 	var shown struct{ Password string }
-	if err := json.Unmarshal(email.Shown(), &shown); err != nil || shown.Password != withheld {
+	if err := json.Unmarshal(email.Shown(), &shown); err != nil || shown.Password != redaction.Mark {
 		t.Errorf("it is shown as %s", email.Shown())
 	}
 	if !duty.Pages || duty.Limit != (Limit{10, time.Hour}) || duty.Fallback != "" || duty.At.Start.Line == 0 {

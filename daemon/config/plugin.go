@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/vedette-monitor/vedette/daemon/process"
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -47,6 +48,8 @@ type Plugin struct {
 	Config []byte
 	// Secrets are the places in Config that are not to be shown, as paths of a wire.Problem.
 	Secrets [][]string
+	// SecretTexts are the secrets themselves, with those of Env: what the plugin says is shown without them.
+	SecretTexts redaction.Secrets
 }
 
 // Shown is Config without its secrets.
@@ -74,7 +77,7 @@ func shown(config []byte, secrets [][]string) []byte {
 // covered replaces what is at the path.
 func covered(v any, path []string) any {
 	if len(path) == 0 {
-		return withheld
+		return redaction.Mark
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -152,6 +155,7 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	before, unknown := d.errors(), d.unknown
 	b := d.decode(rest, manifest.Config, block.DefRange)
 	p.Config, p.Secrets = b.value.json(), b.secretPaths()
+	p.SecretTexts = append(own.secretTexts(), b.secretTexts()...)
 	p.PointTags = append(p.PointTags, sortedKeys(v.Tags)...)
 	p.pointTags(b.value, manifest.Config)
 	slices.Sort(p.PointTags)
@@ -237,14 +241,14 @@ func (d *decoder) manifest(p Plugin, at hcl.Range, catalog Catalog) (m *wire.Man
 // ask lets the plugin check what its schema can not say.
 func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
 	problems, err := catalog.Validate(p.Source, p.Config, p.Account)
-	secrets := b.secretStrings()
+	secrets := b.secretTexts()
 	if err != nil {
-		d.fail(at, "Plugin can not be used", "%s.", capital(without(err.Error(), secrets)))
+		d.fail(at, "Plugin can not be used", "%s.", capital(secrets.Redact(err.Error())))
 		return
 	}
 	for _, problem := range problems {
 		// A plugin may say anything: what moves a cursor does not belong on a terminal.
-		summary, detail := printable(without(problem.Summary, secrets)), printable(without(problem.Detail, secrets))
+		summary, detail := printable(secrets.Redact(problem.Summary)), printable(secrets.Redact(problem.Detail))
 		if detail == "" {
 			summary, detail = "Invalid value", summary
 		}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,14 +10,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 )
 
 // sensitive marks values that are secrets, and with them every value that is made from one.
 const sensitive = mark("sensitive")
 
 type mark string
-
-const withheld = "(sensitive value)"
 
 // hide keeps the text of a range out of all snippets.
 func (d *decoder) hide(r hcl.Range) { d.sensitive = append(d.sensitive, r) }
@@ -102,9 +101,9 @@ func refersToSecret(expr hcl.Expression, ctx *hcl.EvalContext) bool {
 	return found
 }
 
-// secretStrings are the texts of the sensitive arguments within b.
-func (b *decoded) secretStrings() []string {
-	var found []string
+// secretTexts are the texts of the sensitive arguments within b.
+func (b *decoded) secretTexts() redaction.Secrets {
+	var found redaction.Secrets
 	var collect func(v any)
 	collect = func(v any) {
 		switch v := v.(type) {
@@ -128,7 +127,7 @@ func (b *decoded) secretStrings() []string {
 	}
 	for _, list := range b.blocks {
 		for _, inner := range list {
-			found = append(found, inner.secretStrings()...)
+			found = append(found, inner.secretTexts()...)
 		}
 	}
 	return found
@@ -146,28 +145,6 @@ func (b *decoded) secretPaths() [][]string {
 	return found
 }
 
-// without takes secrets out of a text that comes from elsewhere.
-func without(text string, secrets []string) string {
-	// The longest first: one secret may be a part of another.
-	ordered := slices.Clone(secrets)
-	slices.SortFunc(ordered, func(a, b string) int { return len(b) - len(a) })
-	for _, s := range ordered {
-		if s == "" {
-			continue
-		}
-		if len(s) < 4 {
-			// A short one is hidden where it stands as a word: not every "a" of the text is the secret.
-			s := regexp.QuoteMeta(s)
-			text = regexp.MustCompile(`(^|[^\pL\pN])`+s+`($|[^\pL\pN])`).ReplaceAllString(text, "${1}"+withheld+"${2}")
-			continue
-		}
-		for _, form := range []string{s, strings.Trim(fmt.Sprintf("%q", s), `"`), url.QueryEscape(s), url.PathEscape(s)} {
-			text = strings.ReplaceAll(text, form, withheld)
-		}
-	}
-	return text
-}
-
 // secretName is how people call a setting that is a secret. It is for texts that no schema explains.
 var secretName = regexp.MustCompile(`(?i)(token|pass|pwd|secret|credential|private|api_?key|auth)`)
 
@@ -177,7 +154,7 @@ var userinfo = regexp.MustCompile(`://[^/\s"@]+@`)
 // queryValue is a parameter of an address, with its value.
 var queryValue = regexp.MustCompile(`([?&][^=&\s"]*=)([^&#\s"]+)`)
 
-// masked hides what is no setting of its own: the passwords in addresses, and the values of their parameters that seem to
+// masked redactor what is no setting of its own: the passwords in addresses, and the values of their parameters that seem to
 // be secrets. The text keeps its width.
 func masked(line string) string {
 	line = userinfo.ReplaceAllStringFunc(line, func(found string) string {

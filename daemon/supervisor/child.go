@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/vedette-monitor/vedette/daemon/process"
 )
 
@@ -131,6 +134,23 @@ func (c *child) readStdout(stdout io.Reader, handshake *io.PipeWriter) {
 			_, more, err = lines.ReadLine()
 		}
 	}
+}
+
+// why is what ended a plugin with which a call has failed: its own end is the better answer than that of the connection.
+func (c *child) why(err error) error {
+	if status.Code(err) != codes.Unavailable {
+		return err
+	}
+	select {
+	case <-c.process.Done():
+	case <-time.After(tailTime):
+		return err
+	}
+	exit := c.process.Err()
+	if exit == nil {
+		return errors.New("the plugin ended by itself, with exit status 0")
+	}
+	return fmt.Errorf("the plugin ended by itself: %w", exit)
 }
 
 // Wait waits for the end of the process.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vedette-monitor/vedette/daemon/backoff"
 	"github.com/vedette-monitor/vedette/daemon/process"
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/daemon/tally"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
@@ -85,6 +86,8 @@ type Spec struct {
 	Config []byte
 	// Channels are those of a notifier.
 	Channels []Channel
+	// Secrets are in Config, Env and Channels, and are taken out of what the plugin says.
+	Secrets redaction.Secrets
 }
 
 // Channel is a way to tell somebody something, which a notifier serves: see plugin.proto.
@@ -96,6 +99,7 @@ type Channel struct {
 // instance keeps one plugin running.
 type instance struct {
 	spec             Spec
+	redactor         *redaction.Redactor
 	intake           Intake
 	runDir, stateDir string
 	logger           hclog.Logger
@@ -197,7 +201,7 @@ func (i *instance) run(ctx context.Context) {
 		err := i.live(ctx)
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, errDrained) && !errors.Is(err, context.Canceled) {
-				i.logger.Warn("stopped without draining: points that were not acknowledged are lost", "error", err.Error())
+				i.logger.Warn("stopped without draining: points that were not acknowledged are lost", "error", i.redactor.Redact(err.Error()))
 			}
 			return
 		}
@@ -215,10 +219,11 @@ func (i *instance) run(ctx context.Context) {
 		if errors.As(err, &config) || errors.As(err, &hopeless) || len(crashes) == crashLoop && time.Since(crashes[0]) < crashLoopTime {
 			phase, pause = Failed, failedRetry
 		}
-		i.ended(err)
+		cause := i.redactor.Redact(err.Error())
+		i.ended(cause)
 		// Whoever sees the state finds the cause in the log.
-		i.logger.Error("the plugin is not running", "state", phase, "cause", err.Error(), "retry_in", pause.Round(time.Millisecond))
-		i.set(phase, err.Error())
+		i.logger.Error("the plugin is not running", "state", phase, "cause", cause, "retry_in", pause.Round(time.Millisecond))
+		i.set(phase, cause)
 		select {
 		case <-ctx.Done():
 		case <-i.retry:
@@ -237,8 +242,8 @@ func (i *instance) run(ctx context.Context) {
 }
 
 // ended counts an end by its reason: what comes after the first line is what the plugin itself said.
-func (i *instance) ended(err error) {
-	reason, _, _ := strings.Cut(err.Error(), "\n")
+func (i *instance) ended(cause string) {
+	reason, _, _ := strings.Cut(cause, "\n")
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.ends.Add(reason)
@@ -251,6 +256,7 @@ func (i *instance) live(ctx context.Context) error {
 		return err
 	}
 	log := newLogReader(i.logger)
+	log.redactor = i.redactor
 	log.lost = &i.lostLines
 	conn, err := launch(ctx, i.spec, i.runDir, log)
 	if err != nil {
@@ -266,6 +272,7 @@ func (i *instance) live(ctx context.Context) error {
 	}()
 
 	if err := i.configure(ctx, conn); err != nil {
+		err = conn.child.why(err)
 		conn.kill()
 		if over := conn.child.overLimit(); over != nil {
 			return over
@@ -295,13 +302,12 @@ func (i *instance) live(ctx context.Context) error {
 	}
 	if errors.As(err, &hangs) {
 		conn.dump()
+	} else {
+		err = conn.child.why(err)
 	}
 	conn.kill()
 	if over := conn.child.overLimit(); over != nil {
 		return over
-	}
-	if exit := conn.child.process.Err(); exit != nil && !errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("%w (%w)", err, exit)
 	}
 	if tail := log.tail(); strings.HasPrefix(tail, "panic: ") {
 		err = fmt.Errorf("%w: %s", err, tail)

@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 )
 
 // Limits on what a plugin may write into the daemon's log.
@@ -36,7 +38,8 @@ var deaths = []string{"panic: ", "fatal error: ", "SIGQUIT: quit"}
 // and values, everything else as text. It never stops reading and believes nothing: not that a line is JSON, not that
 // a value has the type that its key promises, not that there are few lines or short ones.
 type logReader struct {
-	logger hclog.Logger
+	logger   hclog.Logger
+	redactor *redaction.Redactor
 	// lost counts lines that were dropped or cut.
 	lost *atomic.Uint64
 
@@ -63,7 +66,7 @@ func (l *logReader) read(r io.Reader) {
 		}
 		if more {
 			l.lost.Add(1)
-			l.text(hclog.Info, clean(string(line))+" … (the rest of a long line was dropped)")
+			l.text(hclog.Info, l.shown(line)+" … (the rest of a long line was dropped)")
 		} else {
 			l.line(line)
 		}
@@ -75,13 +78,16 @@ func (l *logReader) read(r io.Reader) {
 
 // stray logs a line that a plugin wrote on standard output, where only its handshake belongs.
 func (l *logReader) stray(line []byte) {
-	l.text(hclog.Info, "on standard output: "+clean(string(line)))
+	l.text(hclog.Info, "on standard output: "+l.shown(line))
 }
+
+// shown is a line without secrets, and safe to print.
+func (l *logReader) shown(line []byte) string { return clean(l.redactor.Redact(string(line))) }
 
 func (l *logReader) line(line []byte) {
 	var entry map[string]any
 	if len(line) == 0 || line[0] != '{' || json.Unmarshal(line, &entry) != nil {
-		l.plain(clean(string(line)))
+		l.plain(l.shown(line))
 		return
 	}
 	level := hclog.Info
@@ -90,15 +96,18 @@ func (l *logReader) line(line []byte) {
 			level = known
 		}
 	}
-	message := fmt.Sprint(entry["@message"])
+	message := l.redactor.Redact(fmt.Sprint(entry["@message"]))
 	for _, key := range []string{"@level", "@message", "@timestamp", "@module", "@caller"} {
 		delete(entry, key)
 	}
 	var values []any
 	for _, key := range slices.Sorted(maps.Keys(entry)) {
 		value := entry[key]
-		if text, ok := value.(string); ok {
-			value = clean(text)
+		switch v := value.(type) {
+		case string:
+			value = clean(l.redactor.Redact(v))
+		case map[string]any, []any:
+			value = clean(l.redactor.Redact(fmt.Sprint(v)))
 		}
 		values = append(values, clean(key), value)
 	}

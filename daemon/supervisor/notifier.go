@@ -64,18 +64,20 @@ func (s *Supervisor) Notifier(name string) *Notifier { return &Notifier{s, name}
 
 // Notify makes one attempt to deliver a notice.
 func (n *Notifier) Notify(ctx context.Context, req *wire.NotifyRequest) (*wire.NotifyResponse, error) {
-	return called(n, func(c wire.NotifierClient) (*wire.NotifyResponse, error) { return c.Notify(ctx, req) })
+	return called(n, func(c wire.NotifierClient) (*wire.NotifyResponse, error) { return c.Notify(ctx, req) }, (*wire.NotifyResponse).GetDeliveries)
 }
 
 // Sync hands the whole set of active alerts over.
 func (n *Notifier) Sync(ctx context.Context, req *wire.SyncRequest) (*wire.Delivery, error) {
-	return called(n, func(c wire.NotifierClient) (*wire.Delivery, error) { return c.Sync(ctx, req) })
+	return called(n, func(c wire.NotifierClient) (*wire.Delivery, error) { return c.Sync(ctx, req) }, single)
 }
 
 // Check reaches a channel's provider and sends nothing.
 func (n *Notifier) Check(ctx context.Context, req *wire.CheckRequest) (*wire.Delivery, error) {
-	return called(n, func(c wire.NotifierClient) (*wire.Delivery, error) { return c.Check(ctx, req) })
+	return called(n, func(c wire.NotifierClient) (*wire.Delivery, error) { return c.Check(ctx, req) }, single)
 }
+
+func single(d *wire.Delivery) []*wire.Delivery { return []*wire.Delivery{d} }
 
 func (n *Notifier) instance() *instance {
 	for _, r := range n.supervisor.list() {
@@ -86,8 +88,9 @@ func (n *Notifier) instance() *instance {
 	return nil
 }
 
-// called calls the process that serves the plugin. One that leaves calls unanswered again and again hangs, and is started anew.
-func called[T any](n *Notifier, call func(wire.NotifierClient) (T, error)) (answer T, err error) {
+// called calls the process that serves the plugin, and takes secrets out of what it says of deliveries. One that leaves calls unanswered
+// again and again hangs, and is started anew.
+func called[T any](n *Notifier, call func(wire.NotifierClient) (T, error), deliveries func(T) []*wire.Delivery) (answer T, err error) {
 	i := n.instance()
 	if i == nil {
 		return answer, &NotReadyError{Plugin: n.name, Phase: Stopped}
@@ -100,8 +103,25 @@ func called[T any](n *Notifier, call func(wire.NotifierClient) (T, error)) (answ
 	}
 	answer, err = call(client)
 	i.answered(client, status.Code(err) != codes.DeadlineExceeded)
-	return answer, err
+	if err != nil {
+		return answer, said{i.redactor.Redact(err.Error()), err}
+	}
+	for _, d := range deliveries(answer) {
+		if d != nil {
+			d.Message, d.Code = i.redactor.Redact(d.Message), i.redactor.Redact(d.Code)
+		}
+	}
+	return answer, nil
 }
+
+// said is an error with a text that has no secrets.
+type said struct {
+	text string
+	err  error
+}
+
+func (s said) Error() string { return s.text }
+func (s said) Unwrap() error { return s.err }
 
 // answered counts calls without an answer of the process that was called.
 func (i *instance) answered(client wire.NotifierClient, did bool) {

@@ -53,6 +53,7 @@ func runTests(m *testing.M) int {
 type testConfig struct {
 	Mode   string `hcl:"mode,optional" doc:"What to do."`
 	Points int    `hcl:"points" default:"1" doc:"How many a tick."`
+	Token  string `hcl:"token,optional" sensitive:"true" doc:"A secret."`
 }
 
 type testPlugin struct {
@@ -61,6 +62,11 @@ type testPlugin struct {
 }
 
 func newTestPlugin(c testConfig, env sdk.Env) (*testPlugin, error) {
+	if c.Mode == "leak" {
+		fmt.Fprintln(os.NewFile(2, "stderr"), "plain:", c.Token)
+		env.Logger.Info("said of "+c.Token, "value", c.Token, "list", []string{c.Token})
+		return nil, fmt.Errorf("the token %s is wrong", c.Token)
+	}
 	if c.Mode == "refuse" {
 		return nil, &sdk.Problem{Path: []string{"target", "0", "url"}, Err: errors.New("no such \x1b[31mscheme")}
 	}

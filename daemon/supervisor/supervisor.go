@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 )
 
 // Options say where the supervisor works.
@@ -113,8 +115,9 @@ func (s *Supervisor) start(p Plugin) *running {
 	logger := s.opts.Logger.Named(p.Name)
 	r := &running{
 		instance: &instance{
-			spec:   p.Spec,
-			intake: p.Intake,
+			spec:     p.Spec,
+			redactor: redaction.NewRedactor(p.Spec.Secrets),
+			intake:   p.Intake,
 			// The path of a socket has to be short, and names need not be.
 			runDir:   filepath.Join(s.opts.RunDir, strconv.Itoa(s.started)),
 			stateDir: filepath.Join(s.opts.StateDir, p.Name),

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/daemon/point"
+	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -230,7 +231,7 @@ func TestAKilledPluginIsStartedAgain(t *testing.T) {
 func TestAPluginThatEndsAgainAndAgainHasFailed(t *testing.T) {
 	r := start(t, `{"mode": "exit"}`, nil)
 	r.until("failed", func() bool { return r.state().Phase == Failed })
-	if st := r.state(); st.Restarts != crashLoop-1 || !strings.Contains(st.Cause, "exit status 7") {
+	if st := r.state(); st.Restarts != crashLoop-1 || !strings.Contains(st.Cause, "ended by itself: exit status 7") {
 		t.Errorf("state is %+v", st)
 	}
 }
@@ -248,6 +249,19 @@ func TestARefusedConfigurationFailsAtOnceAndNamesThePlace(t *testing.T) {
 	r.until("failed", func() bool { return r.state().Phase == Failed })
 	if st := r.state(); st.Restarts != 0 || !strings.HasSuffix(st.Cause, "target.0.url: no such \uFFFD[31mscheme") {
 		t.Errorf("state is %+v", st)
+	}
+}
+
+func TestASecretThatAPluginRepeatsIsInNoCauseAndInNoLog(t *testing.T) {
+	const token = "not-for-the-log"
+	r := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"mode": "leak", "token": "` + token + `"}`), Secrets: redaction.Secrets{token}})
+	r.until("failed", func() bool { return r.state().Phase == Failed })
+	st := r.state()
+	if text := fmt.Sprintf("%+v %s", st, r.log); strings.Contains(text, token) || !strings.Contains(st.Cause, "the token "+redaction.Mark+" is wrong") {
+		t.Errorf("state and log are %s", text)
+	}
+	if said := strings.Count(r.log.String(), "plain: "+redaction.Mark); said != 1 {
+		t.Errorf("the plugin's own words are %d times in the log", said)
 	}
 }
 
