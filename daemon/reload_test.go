@@ -70,3 +70,34 @@ func exited(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
+
+func TestAHangupNeverEndsTheDaemon(t *testing.T) {
+	t.Parallel()
+	t.Run("while it starts", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, withEmbedded("\nplugin \"slow\" {\n  source = \"./slow\"\n}\n"))
+		script := fmt.Sprintf("#!/bin/sh\n: >'%[1]s'\nwhile [ ! -e '%[2]s' ]; do sleep 0.05; done\nexit 3\n", s.path("asked"), s.path("go"))
+		if err := os.WriteFile(s.path("slow"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		d := s.start()
+		waitUntil(t, "the plugin is asked what it is", patience, func() bool { _, err := os.Stat(s.path("asked")); return err == nil })
+		d.signal(syscall.SIGHUP)
+		if err := os.WriteFile(s.path("go"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code := d.exit(patience); code != 1 || !strings.Contains(d.out.String(), "did not describe itself") {
+			t.Errorf("exit code %d\n%s", code, d.out.String())
+		}
+	})
+	t.Run("while it stops", func(t *testing.T) {
+		t.Parallel()
+		d := newSite(t, withEmbedded(twoPlugins("1s"))).startReady()
+		d.signal(syscall.SIGTERM)
+		waitUntil(t, "it stops", patience, func() bool { return strings.Contains(d.out.String(), "stopping") })
+		d.signal(syscall.SIGHUP)
+		if code := d.exit(drainDeadline); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+}

@@ -29,6 +29,10 @@ func newRun(version string) *cobra.Command {
 	path := configFlag(cmd)
 	settings := variableFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		// From the first moment to the last one: it never ends the daemon.
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
 		cfg, diags := app.Load(*path, *settings...)
 		cfg, err := checked(cmd, cfg, diags)
 		if err != nil {
@@ -49,7 +53,7 @@ func newRun(version string) *cobra.Command {
 		})
 		ctx, cancel := context.WithCancel(cmd.Context())
 		var attending sync.WaitGroup
-		attending.Go(func() { reloadOnHangup(ctx, daemon) })
+		attending.Go(func() { reloadOnHangup(ctx, hangups, daemon) })
 		attending.Go(func() {
 			select {
 			case <-daemon.Ready():
@@ -65,11 +69,9 @@ func newRun(version string) *cobra.Command {
 	return cmd
 }
 
-// reloadOnHangup reloads the configuration at every SIGHUP. What is wrong with it is logged.
-func reloadOnHangup(ctx context.Context, daemon *app.App) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+// reloadOnHangup reloads the configuration at every SIGHUP. What is wrong with it is logged. One that came while the daemon started is done
+// when it runs, and one that comes while it stops is nothing.
+func reloadOnHangup(ctx context.Context, hangups <-chan os.Signal, daemon *app.App) {
 	select {
 	case <-ctx.Done():
 		return
