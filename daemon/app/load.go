@@ -55,11 +55,14 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 	}
 	lock := config.Lock{}
 	for _, p := range cfg.Plugins {
-		_, sum, err := catalog.Inspect(p.Source, p.Account)
+		_, sum, err := catalog.Inspect(p.Source, p.Account, nil)
 		if err != nil {
 			return nil, diags, err
 		}
 		locked := config.Locked{Version: p.Manifest.Version, SHA256: map[string]string{}}
+		locked.Sources = append(lock[p.Manifest.Name].Sources, config.Place(path, p.Source))
+		slices.Sort(locked.Sources)
+		locked.Sources = slices.Compact(locked.Sources)
 		if before := old[p.Manifest.Name]; before.Version == locked.Version {
 			maps.Copy(locked.SHA256, before.SHA256)
 		}
@@ -73,8 +76,8 @@ func Lock(path string, settings ...config.Setting) (config.Lock, config.Diagnost
 type unlocked struct{ *supervisor.Catalog }
 
 // Inspect implements config.Catalog: no SHA256 is told, so none is compared.
-func (u unlocked) Inspect(source string, as *process.Account) (*wire.Manifest, string, error) {
-	m, _, err := u.Catalog.Inspect(source, as)
+func (u unlocked) Inspect(source string, as *process.Account, _ func(string) error) (*wire.Manifest, string, error) {
+	m, _, err := u.Catalog.Inspect(source, as, nil)
 	return m, "", err
 }
 

@@ -52,7 +52,7 @@ func newPluginList(dir *string) *cobra.Command {
 		var rows [][]string
 		for _, name := range catalog.Names() {
 			e := entry{Name: name, Version: "-", Roles: []wire.Role{}, Lock: "-"}
-			m, sum, err := catalog.Inspect(name, nil)
+			m, sum, err := catalog.Inspect(name, nil, nil)
 			if err != nil {
 				e.Doc = err.Error()
 			} else {

@@ -61,19 +61,17 @@ func commandOf(cfg *config.Config, path, dir, name, instance string) (*superviso
 			return c, p.Manifest, nil
 		}
 	}
-	manifest, err := catalog.Manifest(name)
-	if err != nil {
-		return nil, nil, err
-	}
 	lock, err := config.ReadLock(config.LockPath(path))
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, known := lock[manifest.Name].SHA256[config.Platform]
-	if cfg != nil && cfg.Daemon.RequireLock && !known {
-		return nil, nil, fmt.Errorf("require_lock is set, and the lock file does not have %s, because no plugin block uses it", manifest.Name)
+	manifest, _, err := catalog.Inspect(name, nil, func(sum string) error {
+		return lock.Check(config.Place(path, name), sum, cfg != nil && cfg.Daemon.RequireLock)
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	return &supervisor.Command{Path: catalog.Path(name), SHA256: sum}, manifest, nil
+	return &supervisor.Command{Path: catalog.Path(name), SHA256: lock[manifest.Name].SHA256[config.Platform]}, manifest, nil
 }
 
 // blockFor is the plugin block that name and --instance mean, or nil if name may only be a plugin.

@@ -67,8 +67,9 @@ type InfluxDB struct {
 type Catalog interface {
 	// Inspect returns the description of the plugin that source names, a name in the plugin directory or an absolute path,
 	// and the SHA256 of its program in hexadecimal; that is empty if the lock file does not matter. If there is no such
-	// plugin, the error wraps fs.ErrNotExist. Where the catalog has to run the plugin, it does so as the account.
-	Inspect(source string, as *process.Account) (m *wire.Manifest, sum string, err error)
+	// plugin, the error wraps fs.ErrNotExist. Where the catalog has to run the plugin, it does so as the account, and not before it has
+	// asked whether a program with this SHA256 may run: an error of that is returned.
+	Inspect(source string, as *process.Account, may func(sum string) error) (m *wire.Manifest, sum string, err error)
 	// Names lists the plugins of the directory.
 	Names() []string
 	// Validate asks the plugin what is wrong with the configuration of an instance, where its manifest says that it
@@ -91,7 +92,7 @@ func Read(path string, catalog func(pluginDir string) Catalog, reader Reader, se
 		// What a broken text seems to mean is not worth complaints of its own.
 		return nil, newDiagnostics(src.diags, src.parser.Files(), nil, true)
 	}
-	d := &decoder{scope: newScope()}
+	d := &decoder{scope: newScope(), path: path}
 	top, diags := hcl.MergeFiles(src.files).Content(topLevel)
 	d.diags = append(d.diags, diags...)
 	var users hcl.Blocks

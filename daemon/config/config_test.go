@@ -88,7 +88,10 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 }
 
 // Inspect says that the SHA256 of a program is the plugin's name.
-func (c testCatalog) Inspect(source string, _ *process.Account) (*wire.Manifest, string, error) {
+func (c testCatalog) Inspect(source string, _ *process.Account, may func(string) error) (*wire.Manifest, string, error) {
+	if err := may(source); err != nil {
+		return nil, "", err
+	}
 	m, err := c.Manifest(source)
 	return m, source, err
 }

@@ -27,6 +27,7 @@ type decoder struct {
 	// incomplete says that there is a plugin of which nothing is known, because its block has a mistake.
 	incomplete bool
 
+	path        string // of the configuration
 	lock        Lock
 	requireLock bool
 }

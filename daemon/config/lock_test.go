@@ -24,7 +24,7 @@ func lockDir(t *testing.T, daemon string, lock Lock) (configuration string) {
 
 func TestALockFileIsReadAsItWasWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), LockFile)
-	want := Lock{"a": {"1.0.0", map[string]string{"linux/amd64": "aa", "linux/arm64": "bb"}}, "b": {"2", map[string]string{"x/y": "z"}}}
+	want := Lock{"a": {"1.0.0", []string{"../a", "a"}, map[string]string{"linux/amd64": "aa", "linux/arm64": "bb"}}, "b": {"2", nil, map[string]string{"x/y": "z"}}}
 	if err := want.Write(path); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestALockFileIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestAPluginThatIsLockedIsPinned(t *testing.T) {
-	cfg, diags := load(t, lockDir(t, "", Lock{"http-quality": {"1.0.0", map[string]string{Platform: "http-quality"}}}))
+	cfg, diags := load(t, lockDir(t, "", Lock{"http-quality": {"1.0.0", nil, map[string]string{Platform: "http-quality"}}}))
 	if cfg == nil || !cfg.Plugins[0].Pinned || cfg.Plugins[0].SHA256 != "http-quality" {
 		t.Errorf("the plugin is not pinned: %s", diags)
 	}
@@ -55,9 +55,10 @@ func TestWhatTheLockFileRefusesIsExplained(t *testing.T) {
 		lock   Lock
 		want   string
 	}{
-		"another program":  {"", Lock{"http-quality": {"0.9.0", map[string]string{Platform: "other"}}}, "the lock file has 0.9.0 other"},
-		"not locked":       {required, nil, "require_lock is set, and the lock file does not have http-quality"},
-		"another platform": {required, Lock{"http-quality": {"1.0.0", map[string]string{"plan9/mips": "x"}}}, "but not for " + Platform},
+		"another program": {"", Lock{"http-quality": {"0.9.0", nil, map[string]string{Platform: "other"}}}, "the lock file has 0.9.0 other"},
+		"not locked":      {required, nil, "require_lock is set, and the lock file does not have http-quality"},
+		"another program that calls itself otherwise": {"", Lock{"old-name": {"0.9.0", []string{"http-quality"}, map[string]string{Platform: "other"}}}, "The program of old-name has the SHA256 http-quality"},
+		"another platform":                            {required, Lock{"http-quality": {"1.0.0", nil, map[string]string{"plan9/mips": "x"}}}, "but not for " + Platform},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +76,7 @@ func TestWhatTheLockFileRefusesIsExplained(t *testing.T) {
 		t.Errorf("a broken lock file: %s", diags)
 	}
 	// In a directory it is no part of the configuration.
-	dir := filepath.Dir(lockDir(t, "", Lock{"http-quality": {"1.0.0", map[string]string{Platform: "http-quality"}}}))
+	dir := filepath.Dir(lockDir(t, "", Lock{"http-quality": {"1.0.0", nil, map[string]string{Platform: "http-quality"}}}))
 	if cfg, diags := load(t, dir); cfg == nil {
 		t.Errorf("beside the files of a directory: %s", diags)
 	}

@@ -212,8 +212,12 @@ func (d *decoder) account(p *Plugin, own *decoded, name string) bool {
 // manifest is the description of a plugin that can be used, and the SHA256 of its program.
 func (d *decoder) manifest(p Plugin, at hcl.Range, catalog Catalog) (m *wire.Manifest, sum string, ok bool) {
 	source := p.Source
-	manifest, sum, err := catalog.Inspect(source, p.Account)
+	manifest, sum, err := catalog.Inspect(source, p.Account, func(sum string) error {
+		return d.lock.Check(Place(d.path, source), sum, d.requireLock)
+	})
 	switch {
+	case d.refuse(at, err):
+		return nil, "", false
 	case errors.Is(err, fs.ErrNotExist):
 		names := catalog.Names()
 		d.fail(at, "Unknown plugin", "%s.%s Installed are: %s.",

@@ -92,7 +92,7 @@ func TestOnlyThePinnedProgramIsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	catalog := NewCatalog(filepath.Dir(program))
-	_, sum, err := catalog.Inspect(program, nil)
+	_, sum, err := catalog.Inspect(program, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,13 +68,14 @@ func (c *Catalog) Names() []string {
 
 // Manifest asks the plugin for its description. The same program, by its SHA256, is asked once.
 func (c *Catalog) Manifest(source string) (*wire.Manifest, error) {
-	m, _, err := c.Inspect(source, nil)
+	m, _, err := c.Inspect(source, nil, nil)
 	return m, err
 }
 
 // Inspect returns the description of the plugin and the SHA256 of its program. The plugin is asked as the account: one that
-// has a user of its own is never run as the daemon's.
-func (c *Catalog) Inspect(source string, as *process.Account) (m *wire.Manifest, sum string, err error) {
+// has a user of its own is never run as the daemon's. Before that may, if it is not nil, says whether a program with this SHA256
+// may run at all.
+func (c *Catalog) Inspect(source string, as *process.Account, may func(sum string) error) (m *wire.Manifest, sum string, err error) {
 	path := c.Path(source)
 	info, err := os.Stat(path)
 	switch {
@@ -94,6 +95,11 @@ func (c *Catalog) Inspect(source string, as *process.Account) (m *wire.Manifest,
 		return nil, "", err
 	}
 	defer program.close()
+	if may != nil {
+		if err := may(program.sum); err != nil {
+			return nil, "", err
+		}
+	}
 	c.inspected[path] = program.sum
 	if m, ok := c.manifests[program.sum]; ok {
 		return m, program.sum, nil

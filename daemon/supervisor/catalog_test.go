@@ -47,11 +47,11 @@ func TestAPluginThatDoesNotCheckAConfigurationIsReported(t *testing.T) {
 func TestAProgramThatWasReplacedSinceItDescribedItselfIsNotAsked(t *testing.T) {
 	manifest := `echo '{"name":"x","version":"1","roles":["collector"],"protocols":[1]}'`
 	catalog, plugin := script(t, manifest)
-	_, first, err := catalog.Inspect(plugin, nil)
+	_, first, err := catalog.Inspect(plugin, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, again, err := catalog.Inspect(plugin, nil); err != nil || again != first {
+	if _, again, err := catalog.Inspect(plugin, nil, nil); err != nil || again != first {
 		t.Errorf("the same file has the SHA256 %s and then %s, %v", first, again, err)
 	}
 	// As long as before, at the same place, and with the time of before: only the kernel's own time tells.
@@ -70,7 +70,7 @@ func TestAProgramThatWasReplacedSinceItDescribedItselfIsNotAsked(t *testing.T) {
 	if _, err := catalog.Validate(plugin, []byte("{}"), nil); err == nil || !strings.Contains(err.Error(), "has changed since it described itself") {
 		t.Errorf("the error is %v", err)
 	}
-	if m, sum, err := catalog.Inspect(plugin, nil); err != nil || sum == first || m.Version != "2" {
+	if m, sum, err := catalog.Inspect(plugin, nil, nil); err != nil || sum == first || m.Version != "2" {
 		t.Errorf("the changed program is %+v with %s, %v", m, sum, err)
 	}
 }

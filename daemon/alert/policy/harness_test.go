@@ -43,7 +43,7 @@ var installed = map[string]*wire.Manifest{
 		Channels: []wire.ChannelType{{Name: "email"}, {Name: "sms", Pages: true}}},
 }
 
-func (catalog) Inspect(source string, _ *process.Account) (*wire.Manifest, string, error) {
+func (catalog) Inspect(source string, _ *process.Account, _ func(string) error) (*wire.Manifest, string, error) {
 	if m := installed[source]; m != nil {
 		return m, source, nil
 	}
