@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -75,7 +76,7 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 		case <-room:
 		case <-ctx.Done():
 			o.mu.Lock()
-			o.dropped++
+			o.drop("the daemon took none until it was too late")
 			return
 		}
 		o.mu.Lock()
@@ -87,7 +88,7 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	body := p.encode(o.current.body, when)
 	switch size := len(body) - before; {
 	case size > o.limit:
-		o.dropped++
+		o.drop(fmt.Sprintf("one has %d bytes, and %d are the most", size, o.limit))
 		return
 	case len(body) > o.limit:
 		// It would make the batch too long, so it starts the next one.
@@ -106,6 +107,13 @@ func (o *outbox) put(ctx context.Context, p *Point, when time.Time) {
 	if o.current.points == batchPoints {
 		o.closeCurrent()
 	}
+}
+
+// drop counts a point that is not sent: a flush must not say that it is on disk.
+func (o *outbox) drop(reason string) {
+	o.dropped++
+	o.refused.Points++
+	o.refused.Reason = reason
 }
 
 // newBody has room for as much as the batch before, and a little more.

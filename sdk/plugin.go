@@ -81,7 +81,8 @@ type Stream interface {
 	Flush(ctx context.Context) error
 }
 
-// Refused is the error of a Flush before which the daemon has refused points for good.
+// Refused is the error of a Flush before which points were lost for good: the daemon has refused them, or they were larger than
+// what it takes, or it took none for too long.
 type Refused struct {
 	Points int
 	// Reason is that of the last of them.
@@ -89,7 +90,7 @@ type Refused struct {
 }
 
 func (r *Refused) Error() string {
-	return fmt.Sprintf("the daemon refused %d points; the last because %s", r.Points, r.Reason)
+	return fmt.Sprintf("%d points were refused; the last because %s", r.Points, r.Reason)
 }
 
 // Command is a command of a plugin's own, which people run beside the daemon: it shares the plugin's code and

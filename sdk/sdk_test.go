@@ -272,6 +272,21 @@ func TestAPanicAndATimeoutCostOneTickOnly(t *testing.T) {
 	})
 }
 
+func TestAFlushDoesNotSayThatAPointIsOnDiskWhichIsTooLarge(t *testing.T) {
+	out := newOutbox(batchBytes)
+	out.put(t.Context(), NewPoint("m").String("s", strings.Repeat("x", batchBytes)), time.Now())
+	out.put(t.Context(), NewPoint("m").Int("v", 1), time.Now())
+	b, _ := out.take(0)
+	out.settle(b.points, nil)
+	var refused *Refused
+	if err := out.flush(t.Context()); !errors.As(err, &refused) || refused.Points != 1 || !strings.Contains(err.Error(), "are the most") {
+		t.Errorf("the flush says %v", err)
+	}
+	if err := out.flush(t.Context()); err != nil {
+		t.Errorf("and again %v", err)
+	}
+}
+
 func TestAFullOutboxHoldsTheCollectorAndDropsOnlyWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newOutbox(batchBytes)
@@ -289,6 +304,9 @@ func TestAFullOutboxHoldsTheCollectorAndDropsOnlyWhenItsTimeIsOver(t *testing.T)
 		}
 		if points, dropped := out.counts(); points != outboxBytes/batchBytes+1 || dropped != 1 {
 			t.Errorf("%d points, %d dropped", points, dropped)
+		}
+		if out.refused.Points != 1 || out.refused.Reason != "the daemon took none until it was too late" {
+			t.Errorf("a flush would say %v", out.refused)
 		}
 		go func() {
 			time.Sleep(time.Second)
