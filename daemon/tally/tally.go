@@ -85,14 +85,18 @@ func index(last bool) int {
 	return 0
 }
 
-// varying is what differs between two cases of one reason: quoted texts, also those that were cut, and numbers.
-var varying = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?|\d+(?:\.\d+)?`)
+// varying is what differs between two cases of one reason: quoted texts, also those that were cut, sums in hexadecimal, and numbers.
+// A name such as SHA256 is found too, and stays.
+var varying = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?|\b[A-Z]+\d{1,3}\b|\b[0-9a-f]{16,}\b|\d+(?:\.\d+)?`)
 
 // general is a reason without what varies.
 func general(reason string) string {
 	return varying.ReplaceAllStringFunc(reason, func(found string) string {
-		if found[0] == '"' {
+		switch c := found[0]; {
+		case c == '"':
 			return `"…"`
+		case c >= 'A' && c <= 'Z':
+			return found
 		}
 		return "N"
 	})

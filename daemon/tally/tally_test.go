@@ -13,10 +13,13 @@ func TestReasonsThatDifferInNamesAndNumbersAreOne(t *testing.T) {
 		tally.Add(fmt.Sprintf("batch %d came where %d was due", i, i+1))
 	}
 	tally.Add("time is not set")
+	sum := strings.Repeat("0123456789abcdef", 4)
+	tally.Add("the program has the SHA256 " + sum)
 	want := []Entry{
 		{`field "…" of "…" is not declared`, 1000, `field "f999 \"x\" 999" of "m" is not declared`},
 		{"batch N came where N was due", 1000, "batch 999 came where 1000 was due"},
 		{"time is not set", 1, "time is not set"},
+		{"the program has the SHA256 N", 1, "the program has the SHA256 " + sum},
 	}
 	if got := tally.Top(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", got, want)
