@@ -182,7 +182,7 @@ func ask(p *program, command string, input []byte, as *process.Account) ([]byte,
 	cmd.WaitDelay = time.Second // for a process that the plugin started and that holds its output
 	child, err := process.Start(cmd, syscall.SIGKILL)
 	if err != nil {
-		return nil, err
+		return nil, notRun(err)
 	}
 	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
@@ -207,6 +207,19 @@ func ask(p *program, command string, input []byte, as *process.Account) ([]byte,
 		return nil, fmt.Errorf("`%s %s` printed more than %d bytes", path, command, maxAnswer)
 	}
 	return out.kept, nil
+}
+
+// notRun says why the kernel did not execute a program: the path in its error is that of a descriptor, and what it does not find is not the
+// program.
+func notRun(err error) error {
+	var at *fs.PathError
+	switch {
+	case !errors.As(err, &at):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("it can not be executed: the interpreter that its first line names, or its loader, does not exist")
+	}
+	return fmt.Errorf("it can not be executed: %w", at.Err)
 }
 
 // describe runs the plugin for its manifest.

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,6 +110,44 @@ func TestPluginsThatDoNotDescribeThemselvesAreRefusedWithTheReason(t *testing.T)
 				t.Errorf("error %v, want it to contain %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestAProgramThatCanNotBeExecutedIsNotTakenForOneThatIsNotThere(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"orphan": "#!/no/such/interpreter\n", "noise": "\x00\x01\x02"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"orphan": "can not be executed: the interpreter that its first line names", "noise": "can not be executed: exec format error"} {
+		_, err := NewCatalog(dir).Manifest(name)
+		if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "/proc/") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAProgramThatMayNotRunIsNotRun(t *testing.T) {
+	catalog, plugin := script(t, `: >"$(dirname "$(readlink /proc/$$/fd/3)")/ran"`)
+	refused := errors.New("not this one")
+	if _, _, err := catalog.Inspect(plugin, nil, func(sum string) error {
+		if len(sum) != 64 {
+			t.Errorf("it is asked whether %q may run", sum)
+		}
+		return refused
+	}); !errors.Is(err, refused) {
+		t.Errorf("error %v", err)
+	}
+	ran := filepath.Join(filepath.Dir(catalog.Path(plugin)), "ran")
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("it was run")
+	}
+	if _, _, err := catalog.Inspect(plugin, nil, func(string) error { return nil }); err == nil {
+		t.Error("a program that prints nothing has described itself")
+	}
+	if _, err := os.Stat(ran); err != nil {
+		t.Errorf("one that may run was not: %v", err)
 	}
 }
 
