@@ -68,7 +68,7 @@ func configurationFiles(path string) ([]string, error) {
 
 // formatFile reports whether a file is not in the usual form, and puts it into that if it may.
 func formatFile(cmd *cobra.Command, name string, write bool) (changed bool, err error) {
-	before, err := os.ReadFile(name)
+	before, err := config.ReadFile(name)
 	if err != nil {
 		return false, err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -324,6 +325,30 @@ func TestFilesThatCanNotBeReadAreNamed(t *testing.T) {
 		if cfg != nil || !strings.Contains(diags, want) || !strings.Contains(diags, path) {
 			t.Errorf("for %s the diagnostics are %s", path, diags)
 		}
+	}
+}
+
+// Nobody writes into the pipe: to wait for it would be for ever.
+func TestAPipeIsRefusedWhereverAFileIsRead(t *testing.T) {
+	for promise, c := range map[string]struct{ pipe, config, read string }{
+		"by file":                   {"pipe", "vantage {\n  host = file(\"pipe\")\n}\n", "config.hcl"},
+		"by secret":                 {"pipe", "influxdb {\n  token = secret(\"pipe\")\n}\n", "config.hcl"},
+		"as the configuration":      {"pipe", "", "pipe"},
+		"among configuration files": {"pipe.hcl", "", "."},
+		"with values of variables":  {"pipe.vars.hcl", "", "config.hcl"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			dir := t.TempDir()
+			pipe := filepath.Join(dir, c.pipe)
+			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "config.hcl", c.config)
+			cfg, diags := load(t, filepath.Join(dir, c.read))
+			if said := strings.Join(strings.Fields(diags), " "); cfg != nil || !strings.Contains(said, pipe+" is no regular file but a pipe") {
+				t.Errorf("the diagnostics are %s", diags)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
@@ -16,22 +18,57 @@ import (
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
-// maxFile is more than a configuration needs, and less than a device that never ends.
-const maxFile = 16 << 20
+// maxFile is more than a configuration needs, and less than a device that never ends. What gives nothing for readTimeout,
+// such as a terminal, is given up.
+const (
+	maxFile     = 16 << 20
+	readTimeout = 10 * time.Second
+)
+
+// ReadFile reads a file that belongs to a configuration. It never waits for somebody to write into the file: whoever does
+// may hold up every later reload.
+func ReadFile(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch kind := info.Mode().Type(); kind {
+	case 0, fs.ModeDir: // reading a directory says what it is
+	case fs.ModeDevice | fs.ModeCharDevice:
+		_ = file.SetReadDeadline(time.Now().Add(readTimeout)) // a device that takes none is always ready
+	default:
+		return nil, fmt.Errorf("%s is no regular file but %s: write what it gives into a file, and name that", path, kindName(kind))
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s has more than %s", path, wire.FormatSize(maxFile))
+	}
+	return content, nil
+}
+
+func kindName(kind fs.FileMode) string {
+	switch kind {
+	case fs.ModeNamedPipe:
+		return "a pipe"
+	case fs.ModeSocket:
+		return "a socket"
+	}
+	return "a device of blocks"
+}
 
 // readFile reads a text file. A relative name is relative to dir.
 func readFile(dir, name string) (string, error) {
-	file, err := os.Open(inDir(dir, name))
+	content, err := ReadFile(inDir(dir, name))
 	if err != nil {
 		return "", fmt.Errorf("reading the file: %w", err)
-	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return "", fmt.Errorf("reading the file: %w", err)
-	}
-	if len(content) > maxFile {
-		return "", fmt.Errorf("reading the file: %s has more than %s", inDir(dir, name), wire.FormatSize(maxFile))
 	}
 	if !utf8.Valid(content) {
 		return "", fmt.Errorf("reading the file: %s is no text in UTF-8", inDir(dir, name))

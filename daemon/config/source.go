@@ -61,7 +61,7 @@ func read(path string) *source {
 
 // parse reads a file. It returns nil if there is nothing to go on with.
 func (s *source) parse(name string) *hcl.File {
-	text, err := os.ReadFile(name)
+	text, err := ReadFile(name)
 	if err != nil {
 		s.diags = append(s.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -109,7 +108,7 @@ func Read(names []string, p *policy.Policy, notifiers []config.Notifier) ([]*Tes
 		r.channels = append(r.channels, notifiers[i].FullName())
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := config.ReadFile(name)
 		if err != nil {
 			r.diags = r.diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "File can not be read", Detail: err.Error() + "."})
 			continue
