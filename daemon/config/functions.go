@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -46,10 +48,10 @@ func functions(dir string) map[string]function.Function {
 
 		"chomp":      stdlib.ChompFunc,
 		"endswith":   predicate(strings.HasSuffix, "text", "suffix"),
-		"format":     stdlib.FormatFunc,
-		"formatlist": stdlib.FormatListFunc,
-		"indent":     stdlib.IndentFunc,
-		"join":       stdlib.JoinFunc,
+		"format":     bounded(stdlib.FormatFunc, checkWidths),
+		"formatlist": bounded(stdlib.FormatListFunc, checkWidths),
+		"indent":     indentFunction,
+		"join":       joinFunction,
 		"lower":      stdlib.LowerFunc,
 		"regex":      stdlib.RegexFunc,
 		"regexall":   stdlib.RegexAllFunc,
@@ -71,7 +73,7 @@ func functions(dir string) map[string]function.Function {
 		"compact":         stdlib.CompactFunc,
 		"concat":          stdlib.ConcatFunc,
 		"contains":        stdlib.ContainsFunc,
-		"distinct":        stdlib.DistinctFunc,
+		"distinct":        distinctFunction,
 		"element":         stdlib.ElementFunc,
 		"flatten":         stdlib.FlattenFunc,
 		"index":           indexFunction,
@@ -82,7 +84,7 @@ func functions(dir string) map[string]function.Function {
 		"range":           stdlib.RangeFunc,
 		"reverse":         stdlib.ReverseListFunc,
 		"setintersection": stdlib.SetIntersectionFunc,
-		"setproduct":      stdlib.SetProductFunc,
+		"setproduct":      setProductFunction,
 		"setsubtract":     stdlib.SetSubtractFunc,
 		"setunion":        stdlib.SetUnionFunc,
 		"slice":           stdlib.SliceFunc,
@@ -184,7 +186,19 @@ var replaceFunction = function.New(&function.Spec{
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		search := args[1].AsString()
 		if len(search) > 1 && strings.HasPrefix(search, "/") && strings.HasSuffix(search, "/") {
+			pattern, err := regexp.Compile(search[1 : len(search)-1])
+			if err != nil {
+				return cty.UnknownVal(cty.String), function.NewArgError(1, err)
+			}
+			text := args[0].AsString()
+			if err := fits(float64(len(text)) + float64(len(pattern.FindAllStringIndex(text, -1)))*float64(len(args[2].AsString()))); err != nil {
+				return cty.UnknownVal(cty.String), err
+			}
 			return stdlib.RegexReplace(args[0], cty.StringVal(search[1:len(search)-1]), args[2])
+		}
+		text := args[0].AsString()
+		if err := fits(float64(len(text)) + float64(strings.Count(text, search))*float64(len(args[2].AsString()))); err != nil {
+			return cty.UnknownVal(cty.String), err
 		}
 		return stdlib.Replace(args[0], args[1], args[2])
 	},
@@ -226,6 +240,33 @@ var coalesceFunction = function.New(&function.Spec{
 			}
 		}
 		return cty.UnknownVal(want), errors.New("every argument is null or empty")
+	},
+})
+
+// distinctFunction keeps the first of elements that are alike. That of the library compares each with each, which takes
+// minutes for a list of some length.
+var distinctFunction = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "list", Type: cty.List(cty.DynamicPseudoType)}},
+	Type:   func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
+	Impl: func(args []cty.Value, want cty.Type) (cty.Value, error) {
+		if !args[0].IsWhollyKnown() {
+			return cty.UnknownVal(want), nil
+		}
+		var list []cty.Value
+		alike := map[int][]cty.Value{} // by hash
+		for it := args[0].ElementIterator(); it.Next(); {
+			_, v := it.Element()
+			hash := v.Hash()
+			if slices.ContainsFunc(alike[hash], v.RawEquals) {
+				continue
+			}
+			alike[hash] = append(alike[hash], v)
+			list = append(list, v)
+		}
+		if len(list) == 0 {
+			return cty.ListValEmpty(want.ElementType()), nil
+		}
+		return cty.ListVal(list), nil
 	},
 })
 

@@ -160,8 +160,10 @@ func TestFunctionsDoWhatTheirNamesSay(t *testing.T) {
 		`lookup({ a = "b" }, "c", "d")`:                                          "d",
 		`join(",", reverse(sort(distinct(["b", "a", "b"]))))`:                    "b,a",
 		`join(",", [for p in setproduct(["a"], ["b", "c"]) : "${p[0]}${p[1]}"])`: "ab,ac",
+		`jsonencode(distinct([[1], [2], [1]]))`:                                  "[[1],[2]]",
 		`zipmap(["a"], ["b"]).a`:                                                 "b",
 		`element(["a", "b"], 3)`:                                                 "b",
+		`format("%d%%20000", 100)`:                                               "100%20000",
 		`format("%03d", max(1, 2, abs(-7)))`:                                     "007",
 		`startswith("abc", "ab") && !endswith("abc", "ab")`:                      "true",
 		`nonsensitive(secret("token"))`:                                          "opaque",
@@ -177,6 +179,26 @@ func TestFunctionsDoWhatTheirNamesSay(t *testing.T) {
 	}
 	if _, ok := functions(dir)["timestamp"]; ok {
 		t.Error("a configuration could depend on the time")
+	}
+}
+
+// What these would make is more than any machine has: without a bound the test would not end.
+func TestAFunctionThatWouldMakeTooMuchIsRefused(t *testing.T) {
+	for expression, want := range map[string]string{
+		`setproduct(range(1000), range(1000), range(1000))`:          "1000000000 combinations, and may make 100000",
+		`format("%1000000000000d", 1)`:                               "wider than 10000",
+		`format("%.1000000000000f", 1)`:                              "wider than 10000",
+		`formatlist("%1000000000000d", range(1000))`:                 "wider than 10000",
+		`indent(1000000000000, "a")`:                                 "more than 16MiB",
+		`indent(-1, "a")`:                                            "less than 0",
+		`join(format("%10000d", 1), range(1000), range(1000))`:       "more than 16MiB",
+		`replace(format("%10000d", 1), " ", format("%10000d", 1))`:   "more than 16MiB",
+		`replace(format("%10000d", 1), "/ /", format("%10000d", 1))`: "more than 16MiB",
+	} {
+		cfg, diags := load(t, write(t, t.TempDir(), "config.hcl", "locals {\n  v = "+expression+"\n}\nvantage {\n  v = jsonencode(local.v)\n}\n"))
+		if said := strings.Join(strings.Fields(diags), " "); cfg != nil || !strings.Contains(said, want) || !strings.Contains(said, "config.hcl:2,") {
+			t.Errorf("of %s is said:\n%s", expression, diags)
+		}
 	}
 }
 
