@@ -64,7 +64,8 @@ func kindName(kind fs.FileMode) string {
 	return "a device of blocks"
 }
 
-// readFile reads a text file. A relative name is relative to dir.
+// readFile reads a text file, without the mark of UTF-8 that some programs, such as Excel, begin one with. A relative name is
+// relative to dir.
 func readFile(dir, name string) (string, error) {
 	content, err := ReadFile(inDir(dir, name))
 	if err != nil {
@@ -73,7 +74,7 @@ func readFile(dir, name string) (string, error) {
 	if !utf8.Valid(content) {
 		return "", fmt.Errorf("reading the file: %s is no text in UTF-8", inDir(dir, name))
 	}
-	return string(content), nil
+	return strings.TrimPrefix(string(content), "\ufeff"), nil
 }
 
 func inDir(dir, name string) string {

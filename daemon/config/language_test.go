@@ -139,6 +139,8 @@ func TestFunctionsDoWhatTheirNamesSay(t *testing.T) {
 	t.Setenv("VEDETTE_TEST_SET", "set")
 	write(t, dir, "sites.csv", "name,url\na,http://a/\nb,http://b/\n")
 	write(t, dir, "token", "  opaque\n")
+	write(t, dir, "excel.csv", "\ufeffname\na\ufeff\n")
+	write(t, dir, "marked", "\ufeffopaque\n")
 	for expression, want := range map[string]string{
 		`env("VEDETTE_TEST_SET")`:                                                "set",
 		`env("VEDETTE_TEST_NOT_SET", "x")`:                                       "x",
@@ -166,6 +168,8 @@ func TestFunctionsDoWhatTheirNamesSay(t *testing.T) {
 		`format("%d%%20000", 100)`:                                               "100%20000",
 		`format("%03d", max(1, 2, abs(-7)))`:                                     "007",
 		`startswith("abc", "ab") && !endswith("abc", "ab")`:                      "true",
+		`csvdecode(file("excel.csv"))[0].name`:                                   "a\ufeff",
+		`nonsensitive(secret("marked"))`:                                         "opaque",
 		`nonsensitive(secret("token"))`:                                          "opaque",
 		`join(",", [for s in csvdecode(file("sites.csv"))[*].name : s])`:         "a,b",
 		`true ? "yes" : "no"`:                                                    "yes",
