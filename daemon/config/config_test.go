@@ -368,6 +368,31 @@ func TestSecretsAreNotShownOfTextThatCanNotBeParsed(t *testing.T) {
 	}
 }
 
+func TestALongLineIsShownAroundItsMistake(t *testing.T) {
+	long := strings.Repeat("电", 100_000)
+	for promise, c := range map[string]struct{ line, marked, place string }{
+		"in its middle":                 {`v = "` + long + `${nope}` + long + `"`, "nope", "config.hcl:2,100008"},
+		"at its beginning":              {`v = "${nope}` + long + `"`, "nope", "config.hcl:2,8"},
+		"at its end":                    {`v = "` + long + `${nope}"`, "nope", "config.hcl:2,100008"},
+		"as far as the line is shown":   {long + ` = 1`, strings.Repeat("电", 200), "config.hcl:2,1"},
+		"where the mistake fills a lot": {`v = 1 + "` + long + `"`, `"` + strings.Repeat("电", 99), "config.hcl:2,9"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			_, diags := load(t, write(t, t.TempDir(), "config.hcl", "vantage {\n"+c.line+"\n}\n"))
+			_, said, _ := strings.Cut(diags, "\n\n")
+			lines := strings.SplitN(said, "\n", 4)
+			if len(lines) < 4 || !strings.HasSuffix(lines[0], c.place) {
+				t.Fatalf("the place of the mistake is not %s in\n%.2000s", c.place, diags)
+			}
+			shown, below := []rune(lines[1]), []rune(lines[2])
+			from := slices.Index(below, '^')
+			if from < 0 || len(shown) > 210 || len(below) > 210 || !strings.HasPrefix(string(shown[from:len(below)]), c.marked) {
+				t.Errorf("%q is not marked in\n%s\n%s", c.marked, string(shown), string(below))
+			}
+		})
+	}
+}
+
 // FuzzLoad holds that no text crashes the reader, and that what is refused is refused with a reason.
 func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.hcl")
