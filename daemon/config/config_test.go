@@ -393,6 +393,25 @@ func TestALongLineIsShownAroundItsMistake(t *testing.T) {
 	}
 }
 
+func TestALongValueIsNotRepeatedAsAWhole(t *testing.T) {
+	_, diags := load(t, write(t, t.TempDir(), "config.hcl", "daemon {\n  log_level = \""+strings.Repeat("x", 100_000)+"\"\n}\n"))
+	if said := strings.Join(strings.Fields(diags), " "); len(diags) > 5000 || !strings.Contains(said, `log_level is "xxx`) || !strings.Contains(said, "must be one of trace") {
+		t.Errorf("%d bytes are said, as %.500s", len(diags), diags)
+	}
+}
+
+func TestOfManyComplaintsOfAPluginTheFirstAreShown(t *testing.T) {
+	var complaints []string
+	for i := range 10_000 {
+		complaints = append(complaints, fmt.Sprintf("level: Wrong: Reason %d.", i))
+	}
+	text := fmt.Sprintf("plugin \"sampler\" {\n  step {}\n  level = \"low\"\n  fail = %q\n}\n", strings.Join(complaints, "\n"))
+	_, diags := load(t, write(t, t.TempDir(), "config.hcl", text))
+	if n := strings.Count(diags, "Reason "); n != 20 || !strings.Contains(diags, "9980 more mistakes") {
+		t.Errorf("%d complaints are shown in\n%.1000s", n, diags)
+	}
+}
+
 // FuzzLoad holds that no text crashes the reader, and that what is refused is refused with a reason.
 func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.hcl")

@@ -242,6 +242,9 @@ func (d *decoder) manifest(p Plugin, at hcl.Range, catalog Catalog) (m *wire.Man
 	return manifest, sum, true
 }
 
+// maxProblems is how many mistakes a plugin is let to complain of at once.
+const maxProblems = 20
+
 // ask lets the plugin check what its schema can not say.
 func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
 	problems, err := catalog.Validate(p.Source, p.Config, p.Account)
@@ -249,6 +252,10 @@ func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
 	if err != nil {
 		d.fail(at, "Plugin can not be used", "%s.", capital(secrets.Redact(err.Error())))
 		return
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = problems[:maxProblems]
+		d.fail(at, "More mistakes", "The plugin complains of %d more mistakes than the %d that are shown: mend those first.", more, maxProblems)
 	}
 	for _, problem := range problems {
 		// A plugin may say anything: what moves a cursor does not belong on a terminal.

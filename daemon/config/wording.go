@@ -138,5 +138,20 @@ func reword(diag *hcl.Diagnostic) {
 	case strings.HasSuffix(detail, iterableValue):
 		diag.Detail = strings.TrimSuffix(detail, iterableValue) + "A list, set, map or object is required."
 	}
-	diag.Detail = printable(diag.Detail)
+	diag.Summary, diag.Detail = shortened(diag.Summary), shortened(printable(diag.Detail))
+}
+
+// maxSaid is how many characters of what is said of one mistake are shown: what is wrong may be a value of any length.
+const maxSaid = 2000
+
+// shortened leaves out the middle of a long text: what is wrong stands before it, and the mend behind.
+func shortened(text string) string {
+	if len(text) <= maxSaid {
+		return text
+	}
+	runes := []rune(text)
+	if len(runes) <= maxSaid {
+		return text
+	}
+	return string(runes[:maxSaid/2]) + " … " + string(runes[len(runes)-maxSaid/2:])
 }
