@@ -135,6 +135,9 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 			"%q can not be the label of a plugin: use letters, digits, dots, dashes and underscores.", name)
 		return p, false
 	}
+	if !d.checkLength(block.Type, name, block.LabelRanges[0]) {
+		return p, false
+	}
 	for _, key := range sortedKeys(v.Tags) {
 		if own.arguments["tags"].secret {
 			d.fail(own.at("tags"), "Sensitive tag", "%s", sensitiveTag)

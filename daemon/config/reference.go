@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -147,6 +148,20 @@ func (d *decoder) checkReferable(block *hcl.Block) bool {
 				label, block.Type, references[wire.Type(block.Type)].written)
 			return false
 		}
+		if !d.checkLength(block.Type, label, block.LabelRanges[i]) {
+			return false
+		}
 	}
 	return true
+}
+
+// maxLabel is how many characters the label of a block may have. Those of plugins are names of directories too.
+const maxLabel = 100
+
+func (d *decoder) checkLength(typ, label string, at hcl.Range) bool {
+	n := utf8.RuneCountInString(label)
+	if n > maxLabel {
+		d.fail(at, "Invalid "+typ+" name", "The label of a %s has at most %d characters, and this one %d.", typ, maxLabel, n)
+	}
+	return n <= maxLabel
 }
