@@ -138,6 +138,15 @@ func (d *decoder) plugin(block *hcl.Block, catalog Catalog) (Plugin, bool) {
 	if !d.checkLength(block.Type, name, block.LabelRanges[0]) {
 		return p, false
 	}
+	for _, key := range sortedKeys(v.Env) {
+		// What is wrong is not shown: it may be a secret.
+		switch {
+		case key == "" || strings.ContainsAny(key, "=\x00"):
+			d.fail(own.place([]string{"env", key}), "Invalid environment variable", "The name of an environment variable must not be empty, and must have no = and no character 0 in it.")
+		case strings.Contains(v.Env[key], "\x00"):
+			d.fail(own.place([]string{"env", key}), "Invalid environment variable", "The value of an environment variable must have no character 0 in it.")
+		}
+	}
 	for _, key := range sortedKeys(v.Tags) {
 		if own.arguments["tags"].secret {
 			d.fail(own.at("tags"), "Sensitive tag", "%s", sensitiveTag)
