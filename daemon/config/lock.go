@@ -42,7 +42,7 @@ func LockPath(path string) string { return filepath.Join(baseDir(path), LockFile
 
 // ReadLock reads the lock file at path. If there is none, nothing is pinned.
 func ReadLock(path string) (Lock, error) {
-	text, err := os.ReadFile(path)
+	text, err := ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}
