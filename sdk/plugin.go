@@ -228,10 +228,7 @@ func (p *Plugin) Manifest() (*wire.Manifest, error) {
 		if len(p.New.roles) == 0 {
 			return nil, fmt.Errorf("plugin %s: what its New returns is neither a Collector nor a Streamer", p.Name)
 		}
-		if m.Config, err = p.New.schema(); err == nil {
-			err = m.Config.Check()
-		}
-		if err != nil {
+		if m.Config, err = p.New.schema(); err != nil {
 			return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
 		}
 	}
@@ -250,6 +247,9 @@ func (p *Plugin) Manifest() (*wire.Manifest, error) {
 	}
 	if len(m.Roles) == 0 {
 		return nil, fmt.Errorf("plugin %s: it has neither New nor Channels", p.Name)
+	}
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", p.Name, err)
 	}
 	return m, nil
 }

@@ -76,6 +76,8 @@ func (testCatalog) Manifest(source string) (*wire.Manifest, error) {
 		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "memory_limit", Type: "int", Doc: "x"}}}}, nil
 	case "broken":
 		return nil, errors.New("the plugin broken did not describe itself: exit status 2")
+	case "king":
+		return &wire.Manifest{Name: source, Version: "1.0.0", Roles: []wire.Role{"king"}}, nil
 	case "badly-described":
 		return &wire.Manifest{Name: source, Version: "1.0.0", Config: wire.Schema{Attributes: []wire.Attribute{{Name: "x", Type: "int", Default: "y", Doc: "x"}}}}, nil
 	case "sampler":

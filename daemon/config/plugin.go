@@ -246,8 +246,8 @@ func (d *decoder) manifest(p Plugin, at hcl.Range, catalog Catalog) (m *wire.Man
 			return nil, "", false
 		}
 	}
-	if err := manifest.Config.Check(); err != nil {
-		d.fail(at, "Plugin can not be used", "The plugin %s %s describes its configuration in a way that this daemon can not use: %s.",
+	if err := manifest.Check(); err != nil {
+		d.fail(at, "Plugin can not be used", "The plugin %s %s describes itself in a way that this daemon can not use: %s.",
 			manifest.Name, manifest.Version, err)
 		return nil, "", false
 	}

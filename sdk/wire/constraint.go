@@ -128,25 +128,29 @@ func order(a, b any) int {
 	return 0
 }
 
-// Check finds the mistakes of a schema's author: types that are not known, names that stand twice, bounds that mean
+// Check finds the mistakes of a schema's author: types that are not known, names that are no identifiers of HCL or that stand twice, bounds that mean
 // nothing, and defaults that the schema itself does not allow.
 func (s *Schema) Check() error {
 	seen := map[string]bool{}
 	var errs []error
-	claim := func(name string) {
+	claim := func(kind, name string) {
+		errs = append(errs, checkIdentifier(kind, name))
 		if seen[name] {
 			errs = append(errs, fmt.Errorf("the name %s stands twice", name))
 		}
 		seen[name] = true
 	}
 	for i := range s.Attributes {
-		claim(s.Attributes[i].Name)
+		claim("attribute", s.Attributes[i].Name)
 		if err := s.Attributes[i].checkSelf(); err != nil {
 			errs = append(errs, fmt.Errorf("attribute %s: %w", s.Attributes[i].Name, err))
 		}
 	}
 	for _, b := range s.Blocks {
-		claim(b.Name)
+		claim("block", b.Name)
+		for _, label := range b.Labels {
+			errs = append(errs, checkIdentifier("label", label))
+		}
 		if b.Min < 0 || b.Max < 0 || b.Max > 0 && b.Min > b.Max {
 			errs = append(errs, fmt.Errorf("block %s: min %d and max %d leave nothing", b.Name, b.Min, b.Max))
 		}

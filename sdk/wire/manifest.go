@@ -1,5 +1,15 @@
 package wire
 
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
 // Manifest is what a plugin says about itself: `PLUGIN describe` prints it as JSON, without a handshake and without
 // any effect. The daemon checks configurations against it before the plugin runs, and documentation is made from it.
 type Manifest struct {
@@ -40,6 +50,87 @@ func (m *Manifest) HasRole(role Role) bool {
 		}
 	}
 	return false
+}
+
+// ReservedMeasurements begins the names of what the daemon measures of itself. No plugin has measurements of that name.
+const ReservedMeasurements = "vedette_"
+
+// maxName is how many characters a name may have.
+const maxName = 100
+
+var (
+	programName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+	identifier  = regexp.MustCompile(`^[\pL_][\pL\pN_-]*$`)
+)
+
+// Check finds the mistakes of the plugin's author: names that can not be written where they are used or that stand twice,
+// roles that there are not, and what Schema.Check finds in the configuration. That of a channel type is left to who uses it.
+func (m *Manifest) Check() error {
+	var errs []error
+	if len(m.Name) > maxName || !programName.MatchString(m.Name) {
+		errs = append(errs, fmt.Errorf("its name is %q, and not at most %d letters, digits, dots, dashes and underscores", m.Name, maxName))
+	}
+	if !printable(m.Version) {
+		errs = append(errs, fmt.Errorf("its version is %q, and has more than characters that print", m.Version))
+	}
+	for _, role := range m.Roles {
+		if !slices.Contains([]Role{RoleCollector, RoleStreamer, RoleNotifier}, role) {
+			errs = append(errs, fmt.Errorf("the role %q is none of %s, %s and %s", role, RoleCollector, RoleStreamer, RoleNotifier))
+		}
+	}
+	seen := map[string]bool{}
+	claim := func(kind, name string) {
+		if seen[kind+name] {
+			errs = append(errs, fmt.Errorf("the %s %q is declared twice", kind, name))
+		}
+		seen[kind+name] = true
+	}
+	for _, measurement := range m.Measurements {
+		claim("measurement", measurement.Name)
+		if strings.HasPrefix(measurement.Name, ReservedMeasurements) {
+			errs = append(errs, fmt.Errorf("the measurement %q begins with %s, as those of the daemon do", measurement.Name, ReservedMeasurements))
+		}
+		errs = append(errs, measurement.check())
+	}
+	for _, channel := range m.Channels {
+		claim("channel type", channel.Name)
+		errs = append(errs, checkIdentifier("channel type", channel.Name))
+	}
+	for _, command := range m.Commands {
+		claim("command", command.Name)
+		errs = append(errs, checkIdentifier("command", command.Name))
+	}
+	return errors.Join(append(errs, m.Config.Check())...)
+}
+
+// check holds that the points of the measurement can be written and shown.
+func (m *Measurement) check() error {
+	var errs []error
+	wrong := func(kind, name string) {
+		if name == "" || !printable(name) {
+			errs = append(errs, fmt.Errorf("the name %q of a %s is empty, or has more than characters that print", name, kind))
+		}
+	}
+	wrong("measurement", m.Name)
+	for _, t := range m.Tags {
+		wrong("tag of "+m.Name, t.Name)
+	}
+	for _, f := range m.Fields {
+		wrong("field of "+m.Name, f.Name)
+	}
+	return errors.Join(errs...)
+}
+
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// checkIdentifier holds that a name can be written in a configuration or on a command line.
+func checkIdentifier(kind, name string) error {
+	if utf8.RuneCountInString(name) > maxName || !identifier.MatchString(name) {
+		return fmt.Errorf("the name %q of the %s is no identifier of at most %d letters, digits, dashes and underscores, a letter or an underscore first", name, kind, maxName)
+	}
+	return nil
 }
 
 // Schema describes the body of a configuration block.

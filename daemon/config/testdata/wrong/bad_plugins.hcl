@@ -1,3 +1,4 @@
 plugin "broken" {}
 plugin "reserved" {}
 plugin "badly-described" {}
+plugin "king" {}
