@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,10 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 )
-
-// maxAnswer bounds what is read of an answer to a write, in bytes: InfluxDB needs a few hundred, and a page that
-// something on the way sends instead is not worth its memory.
-const maxAnswer = 64 << 10
 
 // parseServer checks the address of an InfluxDB and the token for it.
 func parseServer(server, token string) (*url.URL, error) {
@@ -99,21 +94,6 @@ func countConnections(connect dial, open *atomic.Int64) dial {
 		open.Add(1)
 		return countedConn{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
 	}
-}
-
-// boundedAnswers cuts every answer off after maxAnswer bytes.
-type boundedAnswers struct{ next http.RoundTripper }
-
-func (b boundedAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	return resp, nil
 }
 
 // secrets removes a token, and on 1.x the password in it, from words that are logged or shown.

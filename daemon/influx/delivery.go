@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
-
 	"github.com/vedette-monitor/vedette/daemon/backoff"
 )
 
@@ -228,33 +226,10 @@ func (w *Writer) prepareIfNeeded(ctx context.Context) {
 // post sends one request and judges its answer.
 func (w *Writer) post(ctx context.Context, content *body) answer {
 	start := time.Now()
-	var success *http.Response
-	failure := w.service.DoPostRequest(ctx, w.target, content.reader(),
-		func(r *http.Request) {
-			r.Header.Set("Content-Type", "text/plain; charset=utf-8")
-			if !w.bodies.plain {
-				r.Header.Set("Content-Encoding", "gzip")
-			}
-			r.ContentLength = int64(content.size())
-			// A connection that InfluxDB has closed meanwhile is replaced.
-			r.GetBody = func() (io.ReadCloser, error) { return content.reader(), nil }
-		},
-		func(r *http.Response) error {
-			success = r
-			// Read to its end, so that the connection serves the next request too.
-			_, _ = io.Copy(io.Discard, r.Body)
-			return r.Body.Close()
-		})
+	a, err := w.exchange(ctx, content)
 	w.state.count(func(s *State) { s.Requests++; s.Bytes += uint64(content.size()) })
-
-	var a answer
-	switch {
-	case success != nil:
-		a = judge(success.StatusCode, success.Header, "", time.Now())
-	case failure.StatusCode != 0:
-		a = judge(failure.StatusCode, failure.Header, message(failure), time.Now())
-	default:
-		a = answer{verdict: unsettled, reason: shorten(failure.Error())}
+	if err != nil {
+		a = answer{verdict: unsettled, reason: shorten(err.Error())}
 	}
 	a.reason = w.redact(a.reason)
 	if a.verdict != unsettled && a.verdict != misconfigured {
@@ -263,15 +238,26 @@ func (w *Writer) post(ctx context.Context, content *body) answer {
 	return a
 }
 
-// message finds InfluxDB's words: 2.x has them in the body, 1.x in a header too, which the client reads for most statuses.
-func message(e *influxhttp.Error) string {
-	if words := e.Header.Get("X-Influxdb-Error"); words != "" {
-		return words
+// exchange sends one request and reads its answer.
+func (w *Writer) exchange(ctx context.Context, content *body) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.target, content.reader())
+	if err != nil {
+		return answer{}, err
 	}
-	if e.Message != "" {
-		return e.Message
+	resp, err := w.service.DoHTTPRequestWithResponse(request, func(r *http.Request) {
+		r.Header.Set("Content-Type", "text/plain; charset=utf-8")
+		if !w.bodies.plain {
+			r.Header.Set("Content-Encoding", "gzip")
+		}
+		r.ContentLength = int64(content.size())
+		// A connection that InfluxDB has closed meanwhile is replaced.
+		r.GetBody = func() (io.ReadCloser, error) { return content.reader(), nil }
+	})
+	if err != nil {
+		return answer{}, err
 	}
-	return e.Code
+	defer resp.Body.Close()
+	return judge(resp.StatusCode, resp.Header, hear(resp), time.Now()), nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -74,7 +74,7 @@ func status(code int, message string, headers ...string) http.HandlerFunc {
 		}
 		w.WriteHeader(code)
 		if code >= 300 {
-			fmt.Fprintf(w, `{"code":"x","message":%q}`, message)
+			fmt.Fprintf(w, `{"code":"invalid","message":%q}`, message)
 		}
 	}
 }
@@ -84,6 +84,17 @@ func page(code int) http.HandlerFunc {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(code)
 		fmt.Fprint(w, "<html>Welcome</html>")
+	}
+}
+
+// says answers with a body as it is.
+func says(code int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(code)
+		fmt.Fprint(w, body)
 	}
 }
 
@@ -144,6 +155,70 @@ func TestWriterBringsTheSameBatchAgainUntil204(t *testing.T) {
 			}
 			if len(refused.lines) > 0 || strings.Contains(state.LastError, "secret-token") {
 				t.Errorf("refused %q, last error %q", refused.lines, state.LastError)
+			}
+		})
+	}
+}
+
+// What is not InfluxDB's own word must not cost a point, whatever its status.
+func TestAnswerThatIsNotOfInfluxDBJudgesNoPoint(t *testing.T) {
+	cut := says(400, `{"error":"part`, "Content-Length", "500", "Content-Type", "application/json")
+	for name, c := range map[string]struct {
+		answer    http.HandlerFunc
+		condition influx.Condition
+		reason    string
+	}{
+		"Go's HTTPS":        {says(400, "Client sent an HTTP request to an HTTPS server.\n"), influx.Misconfigured, "say https:// in url"},
+		"nginx's HTTPS":     {says(400, "<h1>400</h1>The plain HTTP request was sent to HTTPS port", "Content-Type", "text/html"), influx.Misconfigured, "say https:// in url"},
+		"a plain text":      {says(400, "go away"), influx.Misconfigured, "400 is no answer of InfluxDB: go away"},
+		"a 422 in text":     {says(422, "partial write: dropped=9"), influx.Misconfigured, "422 is no answer of InfluxDB"},
+		"an empty 400":      {says(400, ""), influx.Misconfigured, "its body is empty"},
+		"a page":            {page(400), influx.Misconfigured, "it is a web page"},
+		"another's JSON":    {says(400, `{"timestamp":1,"status":400,"error":"Bad Request","path":"/"}`), influx.Misconfigured, "Bad Request"},
+		"a gateway's JSON":  {says(400, `{"code":"400","message":"no such route"}`), influx.Misconfigured, "no such route"},
+		"an error object":   {says(400, `{"error":{"message":"no"}}`), influx.Misconfigured, "no answer of InfluxDB"},
+		"a list":            {says(400, `["error"]`), influx.Misconfigured, "no answer of InfluxDB"},
+		"retention by text": {says(400, "points beyond retention policy dropped=5"), influx.Misconfigured, "no answer of InfluxDB"},
+		"a conflict in 500": {says(500, "field type conflict"), influx.Holding, "500: field type conflict"},
+		"cut by its length": {cut, influx.Holding, "cut off"},
+		"cut in its JSON":   {says(400, `{"error":"part`), influx.Holding, "cut off"},
+		"a long text":       {says(400, strings.Repeat("x", 1<<20)), influx.Misconfigured, "no answer of InfluxDB"},
+		"a 500 of 1.x without its header": {says(500, `{"error":"engine: no space left"}`, "Content-Type", "application/json"),
+			influx.Holding, "500: engine: no space left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, url := play(t, c.answer)
+			var seen []influx.Condition
+			w, refused := writerTo(t, influx.WriterOptions{URL: url, Bucket: "b",
+				OnChange: func(c influx.Condition, _ string) { seen = append(seen, c) }})
+			influx.SetWaits(w, time.Millisecond)
+			got, err := w.Write(limited(t), lines(points(5)...))
+			if want := (influx.Result{Stored: 5, Requests: 2}); err != nil || got != want || len(s.stored) != 5 || len(refused.lines) > 0 {
+				t.Errorf("result %+v, want %+v; refused %q, %v", got, want, refused.why, err)
+			}
+			if reason := w.State().LastError; len(seen) == 0 || seen[0] != c.condition || !strings.Contains(reason, c.reason) {
+				t.Errorf("conditions %v, want %s first; reason %q", seen, c.condition, reason)
+			}
+		})
+	}
+}
+
+func TestRefusalOfEitherReleaseIsKnownByItsFormAlone(t *testing.T) {
+	for name, body := range map[string]string{
+		"1.8":        `{"error":"unable to parse 'bad': missing fields"}` + "\n",
+		"2.x":        `{"code":"invalid","message":"unable to parse 'bad': missing fields"}`,
+		"2.0":        `{"code":"invalid","message":"failed","op":"http/write","err":"unable to parse","line":1}`,
+		"a long 1.8": `{"error":"unable to parse '` + strings.Repeat("\\u0001", 1<<18) + `': missing fields"}`,
+		"a long 2.x": `{"code": "invalid", "message": "unable to parse '` + strings.Repeat("x", 1<<20) + `': missing fields"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, url := play(t, says(400, body), says(400, body))
+			w, refused := writerTo(t, influx.WriterOptions{URL: url, Bucket: "b"})
+			got, err := w.Write(limited(t), lines("bad"))
+			if err != nil || got.Rejected != 1 || len(refused.why) != 1 || !strings.Contains(refused.why[0], "400: ") {
+				t.Errorf("result %+v, refused for %q, %v", got, refused.why, err)
 			}
 		})
 	}

@@ -43,13 +43,17 @@ var (
 	missingTarget = regexp.MustCompile(`retention policy not found|database not found`)
 	// cutBody is how 1.x says that it did not get the whole body, which is no judgement of the lines in it.
 	cutBody = regexp.MustCompile(`^(unexpected EOF|gzip: |http: |read tcp |read unix |context canceled)`)
+	// speaksTLS is how servers say in clear that they expect TLS: Go's, nginx and Apache.
+	speaksTLS = regexp.MustCompile(`HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|plain HTTP to an SSL-enabled`)
 	// varying is what differs from refusal to refusal for one and the same reason.
 	varying = regexp.MustCompile(`^(unexpected error writing points to database|failure writing points to database): |partial write: | dropped=\d+( for database: .*)?$`)
 )
 
-// judge understands an answer with a status. Only 204 is a success: a proxy's page comes with 200, and a write that was
-// redirected was not made.
-func judge(status int, header http.Header, message string, now time.Time) answer {
+// judge understands what the server said with a status. Only 204 is a success: a proxy's page comes with 200, and a write
+// that was redirected was not made. Lines are judged by InfluxDB's own words alone: what something between us and
+// InfluxDB, or another server, says about a request is no judgement of the lines in it.
+func judge(status int, header http.Header, said words, now time.Time) answer {
+	message := said.message
 	if message == "" {
 		message = http.StatusText(status)
 	}
@@ -58,8 +62,7 @@ func judge(status int, header http.Header, message string, now time.Time) answer
 		reason:  fmt.Sprintf("%d: %s", status, shorten(message)),
 		wait:    retryAfter(header, now),
 	}
-	// What something between us and InfluxDB says about a request is no judgement of the lines in it.
-	page := isPage(header)
+	bad := status == http.StatusBadRequest || status == http.StatusUnprocessableEntity
 	switch {
 	case status == http.StatusNoContent:
 		return answer{verdict: stored}
@@ -72,16 +75,30 @@ func judge(status int, header http.Header, message string, now time.Time) answer
 		a.verdict = misconfigured
 		a.reason += `: set the organization: influxdb { org = "…" }`
 	case status == http.StatusBadRequest && cutBody.MatchString(message):
-	case page:
+	case said.cut && status >= 400:
+		a.reason = fmt.Sprintf("%d, and its body was cut off: %s", status, shorten(message))
+	case bad && speaksTLS.MatchString(message):
+		a.verdict = misconfigured
+		a.reason = fmt.Sprintf("%d: the server speaks HTTPS: say https:// in url", status)
+	case bad && !said.own:
+		a.verdict = misconfigured
+		what := shorten(said.message)
+		if what == "" {
+			what = "its body is empty"
+		} else if isPage(header) {
+			what = "it is a web page"
+		}
+		a.reason = fmt.Sprintf("this %d is no answer of InfluxDB: %s; check url, and what stands between here and InfluxDB", status, what)
+	case isPage(header):
 		a.reason = fmt.Sprintf("%d with a web page: something between here and InfluxDB answers", status)
 	case status < 400:
 		a.reason = fmt.Sprintf("%d instead of 204: is this the address of an InfluxDB? (%s)", status, shorten(message))
-	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity, status == http.StatusInternalServerError:
+	case said.own && (bad || status == http.StatusInternalServerError):
 		if n, ok := droppedByRetention(message); ok {
 			a.verdict, a.dropped = expired, n
 		} else if status == http.StatusInternalServerError && missingTarget.MatchString(message) {
 			a.verdict = misconfigured
-		} else if status != http.StatusInternalServerError || strings.Contains(message, "field type conflict") {
+		} else if bad || strings.Contains(message, "field type conflict") {
 			a.verdict = refused
 			a.partial = strings.Contains(message, "partial write")
 			a.conflicts = conflictsIn(message)

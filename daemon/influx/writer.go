@@ -110,7 +110,6 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 
 	client := newClient(o.Timeout, o.Socket)
 	transport := client.Transport.(*http.Transport)
-	client.Transport = boundedAnswers{transport}
 	w := &Writer{
 		client:  client,
 		target:  target.String(),
@@ -136,7 +135,7 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 
 // Close closes idle connections. The Writer may be used afterwards.
 func (w *Writer) Close() {
-	w.client.Transport.(boundedAnswers).next.(*http.Transport).CloseIdleConnections()
+	w.client.CloseIdleConnections()
 }
 
 // Result counts what became of the lines of one Write. After an error it counts what was settled before it.
