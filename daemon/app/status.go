@@ -83,6 +83,7 @@ func (a *App) influxStatus() console.InfluxDB {
 		}
 	}
 	var way influx.State
+	var refused time.Time
 	for _, w := range a.writers {
 		state := w.State()
 		st.Stored += int(state.Stored)
@@ -97,11 +98,16 @@ func (a *App) influxStatus() console.InfluxDB {
 			st.WrongFields = append(st.WrongFields, console.WrongField{Measurement: p.Measurement, Field: p.Field, Given: p.Given,
 				Existing: p.Existing, Since: p.Since.UTC(), Last: p.Last.UTC(), Points: p.Points})
 		}
+		if state.LastRefused.After(refused) {
+			refused = state.LastRefused.UTC()
+			st.Refusal, st.Refused = state.LastRefusal, &refused
+		}
 		if way.Condition == "" || badness(state.Condition) > badness(way.Condition) {
 			way = state
 		}
 	}
 	if a.storage != nil {
+		st.LettersDropped = a.storage.letters.Stats().Dropped
 		report := a.storage.setup.Report()
 		st.Server, st.SetupProblem, st.Differences, st.Needed = report.Server, report.Problem, report.Differences, report.Needed
 	}

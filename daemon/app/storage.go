@@ -2,6 +2,7 @@ package app
 
 import (
 	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -15,6 +16,7 @@ type storage struct {
 
 	setup   *influx.Setup
 	letters *influx.DeadLetters
+	refused *refusals
 }
 
 // openStorage finds out how InfluxDB is reached. The private one must have been ready.
@@ -37,6 +39,7 @@ func (a *App) openStorage() (*storage, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.refused = &refusals{log: log}
 	s.letters, err = openDeadLetters(a.cfg)
 	if err != nil {
 		s.setup.Close()
@@ -57,9 +60,21 @@ func deadLetterDir(cfg *config.Config) string {
 func (s *storage) writerTo(target influx.Target, onChange func(influx.Condition, string)) influx.WriterOptions {
 	return influx.WriterOptions{
 		URL: s.url, Socket: s.socket, Token: s.token, Org: s.org, Bucket: target.Bucket,
-		Reject:   s.letters.To(target.Lane),
+		Reject:   s.setAside(target),
 		Prepare:  s.setup.Prepare,
 		OnChange: onChange,
+	}
+}
+
+// setAside keeps lines that InfluxDB has refused, and tells the operator of it.
+func (s *storage) setAside(target influx.Target) func(lines [][]byte, reason string) error {
+	return func(lines [][]byte, reason string) error {
+		if err := s.letters.Add(target.Lane, lines, reason); err != nil {
+			return err
+		}
+		s.refused.note(target.Bucket, reason, len(lines), time.Now())
+		s.refused.dropped(s.letters.Stats().Dropped, time.Now())
+		return nil
 	}
 }
 

@@ -78,6 +78,7 @@ func printStatus(out io.Writer, st console.Status, header []string, rows [][]str
 		fmt.Fprintf(out, "          last error: %s\n", printable(st.InfluxDB.Error))
 	}
 	fmt.Fprintf(out, "          %d points stored, %d set aside, %d too old\n", st.InfluxDB.Stored, st.InfluxDB.Rejected, st.InfluxDB.Expired)
+	printRefusals(out, st.InfluxDB)
 	printSetup(out, st.InfluxDB)
 	printQueue(out, st.Queue)
 	fmt.Fprintf(out, "Data      %s\n", st.DataDir)
@@ -107,6 +108,16 @@ func printNotes(out io.Writer, p console.Plugin) {
 	}
 	printReasons(out, "Not all that "+p.Name+" sends is stored:", p.Reasons)
 	printReasons(out, "Processes of "+p.Name+" have ended:", p.Ends)
+}
+
+// printRefusals prints why points were set aside, and what became of those.
+func printRefusals(out io.Writer, db console.InfluxDB) {
+	if db.Refused != nil {
+		fmt.Fprintf(out, "          set aside last, %s ago: %s; see `vedette deadletter list`\n", age(*db.Refused), printable(db.Refusal))
+	}
+	if db.LettersDropped > 0 {
+		fmt.Fprintf(out, "          %s dropped to make room for newer ones\n", counted(int(db.LettersDropped), "dead letter"))
+	}
 }
 
 // printSetup prints what somebody has to do about InfluxDB.

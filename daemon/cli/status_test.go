@@ -49,8 +49,9 @@ func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 			Lane:    console.Lane{Points: 5, Bytes: 2048, DiskBytes: 8192, OldestAge: 1.5, Lost: 7, Dropped: 600, DroppedBytes: 3 << 20},
 			Records: console.Lane{Points: 1, Bytes: 100, OldestAge: 0.25, Dropped: 2}, MaxBytes: 2 << 30,
 		},
-		Alerts:   console.Alerts{Rules: 9, Firing: 3, Suppressed: 1, Acked: 2, Waiting: 4, Failing: []string{"email.ops", "x\x1b"}, Problem: "full"},
-		InfluxDB: console.InfluxDB{URL: "http://127.0.0.1:8086", Bucket: "vedette", State: "holding", Since: long, Error: "refused\r", Stored: 1, Rejected: 2, Expired: 3},
+		Alerts: console.Alerts{Rules: 9, Firing: 3, Suppressed: 1, Acked: 2, Waiting: 4, Failing: []string{"email.ops", "x\x1b"}, Problem: "full"},
+		InfluxDB: console.InfluxDB{URL: "http://127.0.0.1:8086", Bucket: "vedette", State: "holding", Since: long, Error: "refused\r", Stored: 1, Rejected: 2, Expired: 3,
+			Refusal: "400: unable to\tparse", Refused: &long, LettersDropped: 4},
 	}
 	var out strings.Builder
 	header, rows := pluginRows(st.Plugins)
@@ -64,7 +65,9 @@ func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 		"x is in state backoff: exit status 7\ufffdboom\n", "3 points of x were refused; the last because no \ufffdfields\n",
 		"Alerts    3 fire, 1 of them suppressed, 2 acknowledged; 4 notices wait (9 rules)\n", "not delivering: email.ops, x\ufffd; see", "PROBLEM: full\n",
 		"http://127.0.0.1:8086, bucket vedette: holding for 2d2h\n", "last error: refused\ufffd\n",
-		"1 points stored, 2 set aside, 3 too old\n", "5 points, 2 KiB, the oldest for 1.5s; 8 KiB of 2 GiB are in use\n",
+		"1 points stored, 2 set aside, 3 too old\n",
+		"set aside last, 2d2h ago: 400: unable to\ufffdparse; see `vedette deadletter list`\n", "4 dead letters dropped to make room for newer ones\n",
+		"5 points, 2 KiB, the oldest for 1.5s; 8 KiB of 2 GiB are in use\n",
 		"of these are records: 1 points, 100 B, the oldest for 250ms\n", "7 points were lost to damage on disk\n",
 		"600 points were dropped because it was full, 2 of them records: 3 MiB\n", "/var/lib/vedette\n",
 	} {

@@ -107,6 +107,11 @@ type InfluxDB struct {
 	Stored   int `json:"stored"`
 	Rejected int `json:"rejected"`
 	Expired  int `json:"expired"`
+	// Refusal is why the newest dead letters were refused, and Refused when that was. LettersDropped counts the dead letters
+	// that had to go to make room for newer ones, since the daemon started.
+	Refusal        string     `json:"refusal,omitempty"`
+	Refused        *time.Time `json:"refused,omitempty"`
+	LettersDropped uint64     `json:"dead_letters_dropped,omitempty"`
 	// Requests, Retries and SentBytes count what was sent for them; Latency is that of the last request, in seconds.
 	Requests    uint64  `json:"requests"`
 	Retries     uint64  `json:"retries"`

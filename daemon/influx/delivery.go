@@ -125,11 +125,14 @@ func (d *delivery) refuse(ctx context.Context, lines [][]byte, a answer) error {
 	return d.setAside(ctx, lines, a.reason)
 }
 
+// NotSent begins the reason of lines that are set aside for what InfluxDB has said of others before.
+const NotSent = "not sent, because InfluxDB has refused such points: "
+
 // judge settles suspects: most often by what InfluxDB has said of such points before.
 func (d *delivery) judge(ctx context.Context, s suspects) error {
 	if !s.trial {
 		d.w.poisons.count(s.poison, len(s.lines))
-		return d.setAside(ctx, s.lines, "not sent, because InfluxDB has refused such points: "+s.reason)
+		return d.setAside(ctx, s.lines, NotSent+s.reason)
 	}
 	before := d.Rejected
 	for lines := s.lines; len(lines) > 0; {
@@ -160,7 +163,10 @@ func (d *delivery) setAside(ctx context.Context, lines [][]byte, reason string) 
 		err := d.w.reject(lines, reason)
 		if err == nil {
 			d.Rejected += len(lines)
-			d.w.state.count(func(s *State) { s.Rejected += uint64(len(lines)) })
+			d.w.state.count(func(s *State) {
+				s.Rejected += uint64(len(lines))
+				s.LastRefusal, s.LastRefused = reason, time.Now()
+			})
 			return nil
 		}
 		d.w.state.failed(Holding, "set a refused line aside: "+d.w.redact(err.Error()), time.Now())

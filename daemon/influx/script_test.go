@@ -310,6 +310,9 @@ func TestBadPointsOfInfluxDB2AreFoundToo(t *testing.T) {
 			if len(s.stored) != 998 || fmt.Sprint(refused.lines) != "[bad 1 bad 2]" || s.bodies[0] != s.bodies[1] {
 				t.Errorf("the server has %d, refused %q", len(s.stored), refused.lines)
 			}
+			if state := w.State(); state.LastRefusal != refused.why[1] || state.LastRefused.IsZero() {
+				t.Errorf("the last refusal is %q, want %q", state.LastRefusal, refused.why[1])
+			}
 		})
 	}
 }

@@ -22,6 +22,8 @@ type State struct {
 	Since       time.Time // of the condition
 	LastError   string    // in words, without the token; kept after the condition has changed
 	LastErrorAt time.Time
+	LastRefusal string        // why the last lines were set aside
+	LastRefused time.Time     // when that was
 	LastSuccess time.Time     // of the last lines stored
 	Latency     time.Duration // of the last request that InfluxDB judged
 

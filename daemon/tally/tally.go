@@ -45,7 +45,7 @@ func (t *Tally) Add(reason string) {
 		}
 	}
 	last := cut(reason)
-	reason = general(last)
+	reason = General(last)
 	i := slices.IndexFunc(t.entries, func(e Entry) bool { return e.Reason == reason })
 	if i < 0 && len(t.entries) >= most {
 		reason = Other
@@ -89,8 +89,8 @@ func index(last bool) int {
 // A name such as SHA256 is found too, and stays.
 var varying = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?|\b[A-Z]+\d{1,3}\b|\b[0-9a-f]{16,}\b|\d+(?:\.\d+)?`)
 
-// general is a reason without what varies.
-func general(reason string) string {
+// General is a reason without what varies.
+func General(reason string) string {
 	return varying.ReplaceAllStringFunc(reason, func(found string) string {
 		switch c := found[0]; {
 		case c == '"':
