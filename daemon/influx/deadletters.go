@@ -18,6 +18,10 @@ const (
 	deadLetterFile = "dead-letters.jsonl"
 	oldSuffix      = ".old"
 	newSuffix      = ".new-"
+
+	// letterReserve is how much room the newer file holds beyond its end, in bytes: on a full disk a few bad points must
+	// not keep the good ones from leaving it.
+	letterReserve = 1 << 20
 )
 
 // DeadLetter is a line that InfluxDB refused.
@@ -161,11 +165,17 @@ func (d *DeadLetters) open() error {
 	if err != nil {
 		return fmt.Errorf("open dead letters: %w", err)
 	}
-	if err := errors.Join(f.Truncate(d.size), syncDir(filepath.Dir(d.path))); err != nil {
+	info, err := f.Stat()
+	// To cut nothing off would give the reserve away.
+	if err == nil && info.Size() != d.size {
+		err = f.Truncate(d.size)
+	}
+	if err = errors.Join(err, syncDir(filepath.Dir(d.path))); err != nil {
 		f.Close()
 		return fmt.Errorf("open dead letters: %w", err)
 	}
 	d.file = f
+	d.reserve()
 	return nil
 }
 
@@ -193,6 +203,7 @@ func (d *DeadLetters) Add(lane Lane, lines [][]byte, reason string) error {
 			return fmt.Errorf("write dead letters: %w", err)
 		}
 		d.size += int64(len(texts))
+		d.reserve()
 		d.stats.Kept += letters
 		texts, letters = texts[:0], 0
 		return nil
@@ -236,16 +247,22 @@ func (d *DeadLetters) append(text []byte) error {
 		err = d.file.Sync()
 	}
 	if err != nil {
-		return errors.Join(err, d.file.Truncate(d.size))
+		err = errors.Join(err, d.file.Truncate(d.size))
+		d.reserve()
 	}
-	return nil
+	return err
 }
+
+// reserve takes room for the next letters, if there is any.
+func (d *DeadLetters) reserve() { reserveRoom(d.file, d.size, min(letterReserve, d.half)) }
 
 // rotate makes room: the newer file takes the place of the older one.
 func (d *DeadLetters) rotate() error {
 	if err := os.Rename(d.path, d.path+oldSuffix); err != nil {
 		return fmt.Errorf("rotate dead letters: %w", err)
 	}
+	// The reserve is for the new file.
+	_ = d.file.Truncate(d.size)
 	d.file.Close()
 	d.file, d.size = nil, 0
 	d.stats.Dropped += d.older
