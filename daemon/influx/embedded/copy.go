@@ -72,8 +72,8 @@ func (c *Copier) Backup(ctx context.Context, dir string) (size int64, err error)
 // Restore brings a copy back as a new database, which must not exist, keeps its points for ever, and lets the daemon's
 // reader read it. What is there already stays as it is.
 func (c *Copier) Restore(ctx context.Context, dir, database string) error {
-	if found, err := filepath.Glob(filepath.Join(dir, "*.manifest")); err != nil || len(found) == 0 {
-		return fmt.Errorf("restore InfluxDB: %s holds no backup", dir)
+	if err := checkCopy(ctx, dir); err != nil {
+		return fmt.Errorf("restore InfluxDB: %w", err)
 	}
 	setup, err := influx.NewSetup1(influx.ReaderOptions{URL: c.credentials.URL, Socket: c.credentials.Socket, Token: c.credentials.Admin.Token()})
 	if err != nil {
