@@ -223,6 +223,17 @@ func (s *Setup1) Databases(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// RemoveDatabase removes a database with all of its points, if it is there.
+func (s *Setup1) RemoveDatabase(ctx context.Context, name string) error {
+	if _, err := s.reader.Query(ctx, DropDatabase(name)); err != nil {
+		return fmt.Errorf("remove database %q: %w", name, err)
+	}
+	return nil
+}
+
+// DropDatabase is the statement that removes a database.
+func DropDatabase(name string) string { return "DROP DATABASE " + QuoteName(name) }
+
 // KeepForEver lets no retention policy of a database delete points.
 func (s *Setup1) KeepForEver(ctx context.Context, database string) error {
 	policies, err := s.policies(ctx, database)

@@ -70,7 +70,8 @@ func (c *Copier) Backup(ctx context.Context, dir string) (size int64, err error)
 }
 
 // Restore brings a copy back as a new database, which must not exist, keeps its points for ever, and lets the daemon's
-// reader read it. What is there already stays as it is.
+// reader read it. What is there already stays as it is. After an error nothing of the new database stays either, or the
+// error says how to remove it.
 func (c *Copier) Restore(ctx context.Context, dir, database string) error {
 	if err := checkCopy(ctx, dir); err != nil {
 		return fmt.Errorf("restore InfluxDB: %w", err)
@@ -89,17 +90,33 @@ func (c *Copier) Restore(ctx context.Context, dir, database string) error {
 			return fmt.Errorf("restore InfluxDB: there is a database %q already: name another one", database)
 		}
 	}
+	if err := c.bring(ctx, setup, dir, database); err != nil {
+		err = fmt.Errorf("restore InfluxDB: %w", err)
+		// Whoever has interrupted it must not find half a database either.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+		defer cancel()
+		if left := setup.RemoveDatabase(ctx, database); left != nil {
+			err = fmt.Errorf("%w; the half of it that is there could not be removed (%w), so remove it with "+
+				"`vedette influx shell --admin`: %s", err, left, influx.DropDatabase(database))
+		}
+		return err
+	}
+	return nil
+}
+
+// removeTime is how long the removal of what a restore has begun may take.
+const removeTime = 30 * time.Second
+
+// bring makes the new database.
+func (c *Copier) bring(ctx context.Context, setup *influx.Setup1, dir, database string) error {
 	if err := c.run(ctx, "restore", "-portable", "-host", c.credentials.Backup, "-db", c.credentials.Database, "-newdb", database, dir); err != nil {
-		return fmt.Errorf("restore InfluxDB: %w", err)
+		return err
 	}
 	// Points of a copy are as old as it is: with its retention InfluxDB would delete them again.
 	if err := setup.KeepForEver(ctx, database); err != nil {
-		return fmt.Errorf("restore InfluxDB: %w", err)
+		return err
 	}
-	if err := setup.Grant(ctx, influx.Read, database, c.credentials.Reader.Name); err != nil {
-		return fmt.Errorf("restore InfluxDB: %w", err)
-	}
-	return nil
+	return setup.Grant(ctx, influx.Read, database, c.credentials.Reader.Name)
 }
 
 // run runs one of influxd's commands. What it prints is shown when it fails.

@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,5 +100,59 @@ func TestIncompleteBackupIsRefusedBeforeAnythingBegins(t *testing.T) {
 	}
 	if err := copier.Restore(t.Context(), whole, "again"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFailedRestoreLeavesNothingOfItsDatabase(t *testing.T) {
+	t.Parallel()
+	s, copier, dir := backedUp(t)
+	before := s.databases()
+	influxd := copier.binary
+	for name, script := range map[string]string{
+		"influxd fails":               `%[1]s "$@"; echo 'no space left' >&2; exit 1`,
+		"influxd says that it failed": `%[1]s "$@"; echo 'error updating shards: EOF'`,
+		"influxd makes nothing":       `exit 0 # %[1]s`,
+	} {
+		copier.binary = program(t, fmt.Sprintf(script, influxd))
+		if err := copier.Restore(t.Context(), dir, `ag"ain`); err == nil || strings.Contains(err.Error(), "DROP") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if there := s.databases(); !slices.Equal(there, before) {
+			t.Errorf("%s: databases %q, before it %q", name, there, before)
+		}
+	}
+	// An interruption is a failure too.
+	ctx, interrupt := context.WithCancel(t.Context())
+	made := filepath.Join(t.TempDir(), "made")
+	copier.binary = program(t, fmt.Sprintf(`%s "$@"; echo > %s; exec sleep 1000`, influxd, made))
+	done := make(chan error, 1)
+	go func() { done <- copier.Restore(ctx, dir, `ag"ain`) }()
+	s.waitFor(func(State) bool {
+		_, err := os.Stat(made)
+		return err == nil
+	})
+	if there := s.databases(); !slices.Contains(there, `ag"ain`) {
+		t.Errorf("databases %q before the interruption", there)
+	}
+	interrupt()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after an interruption", err)
+	}
+	if there := s.databases(); !slices.Equal(there, before) {
+		t.Errorf("databases %q after an interruption, before it %q", there, before)
+	}
+
+	// Where it can not be removed, the error says how to.
+	copier.binary = program(t, fmt.Sprintf(`%s "$@"; kill -KILL %d; exit 1`, influxd, s.State().PID))
+	if err := copier.Restore(t.Context(), dir, `ag"ain`); err == nil || !strings.Contains(err.Error(), `DROP DATABASE "ag\"ain"`) {
+		t.Errorf("error %v after InfluxDB has gone", err)
+	}
+	s.waitFor(func(st State) bool { return st.Restarts == 1 && st.Phase == Ready })
+	copier, err := NewCopier(influxd, s.Credentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copier.Restore(t.Context(), dir, "again"); err != nil {
+		t.Errorf("the good backup: %v", err)
 	}
 }
