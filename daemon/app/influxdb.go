@@ -66,7 +66,7 @@ func NewSetup1(ctx context.Context, cfg *config.Config) (*influx.Setup1, error) 
 		}
 		if major != 1 {
 			return nil, fmt.Errorf("InfluxDB %s has no users of a database; make a token that may only read:\n"+
-				"  influx auth create --org %s --read-bucket ID", version, cfg.InfluxDB.Org)
+				"  influx auth create --org %s --read-bucket ID", version, influx.ShellWord(cfg.InfluxDB.Org))
 		}
 	}
 	return influx.NewSetup1(o)

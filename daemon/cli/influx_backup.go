@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vedette-monitor/vedette/daemon/app"
+	"github.com/vedette-monitor/vedette/daemon/influx"
 )
 
 func newInfluxBackup() *cobra.Command {
@@ -54,16 +55,22 @@ database is deleted for its age. Users are not restored; the daemon's own reader
 		if err := app.Restore(cmd.Context(), cfg, args[0], *database); err != nil {
 			return err
 		}
-		name := printable(*database)
-		fmt.Fprintf(cmd.OutOrStdout(), `It is in the database %[1]s. To look at it:
-  vedette query 'SELECT * FROM "%[1]s".."http_quality" LIMIT 3'
-To copy its points among the present ones, a measurement and a while at a time:
-  vedette influx shell --admin
-  SELECT * INTO "%[2]s"."autogen"."http_quality" FROM "%[1]s"."autogen"."http_quality" WHERE time >= '2026-01-01' AND time < '2026-01-02' GROUP BY *
-To remove it again:
-  DROP DATABASE "%[1]s"
-`, name, app.Bucket(cfg))
+		fmt.Fprint(cmd.OutOrStdout(), afterRestore(*database, app.Bucket(cfg)))
 		return nil
 	}
 	return cmd
+}
+
+// afterRestore says what can be done with a database that was restored, in statements that hold whatever its name is.
+func afterRestore(database, present string) string {
+	name := printable(influx.QuoteName(database))
+	look := "SELECT * FROM " + name + `.."http_quality" LIMIT 3`
+	return fmt.Sprintf(`It is in the database %[1]s. To look at it:
+  vedette query %[2]s
+To copy its points among the present ones, a measurement and a while at a time:
+  vedette influx shell --admin
+  SELECT * INTO %[3]s."autogen"."http_quality" FROM %[1]s."autogen"."http_quality" WHERE time >= '2026-01-01' AND time < '2026-01-02' GROUP BY *
+To remove it again:
+  %[4]s
+`, name, influx.ShellWord(look), influx.QuoteName(present), printable(influx.DropDatabase(database)))
 }

@@ -128,7 +128,7 @@ func (s *Setup) mapping(ctx context.Context, org, id string, b bucket2, report *
 		if m.BucketID != id {
 			report.Differences = append(report.Differences, fmt.Sprintf(
 				"InfluxQL finds another bucket under %q.%q than %q; to change it: influx v1 dbrp list --org %s",
-				b.database, b.policy, b.name, shellWord(s.options.Org)))
+				b.database, b.policy, b.name, ShellWord(s.options.Org)))
 		}
 		return nil
 	}
@@ -137,7 +137,7 @@ func (s *Setup) mapping(ctx context.Context, org, id string, b bucket2, report *
 	}, nil)
 	if isHidden(err) {
 		report.Needed = append(report.Needed, fmt.Sprintf("influx v1 dbrp create --org %s --bucket-id %s --db %s --rp %s",
-			shellWord(s.options.Org), id, shellWord(b.database), shellWord(b.policy)))
+			ShellWord(s.options.Org), id, ShellWord(b.database), ShellWord(b.policy)))
 		return nil
 	}
 	if isConflict(err) {
@@ -147,15 +147,15 @@ func (s *Setup) mapping(ctx context.Context, org, id string, b bucket2, report *
 }
 
 func (s *Setup) createCommand(b bucket2) string {
-	return fmt.Sprintf("influx bucket create --org %s --name %s --retention %s", shellWord(s.options.Org), shellWord(b.name),
+	return fmt.Sprintf("influx bucket create --org %s --name %s --retention %s", ShellWord(s.options.Org), ShellWord(b.name),
 		cliDuration(b.retention))
 }
 
 // cliDuration writes a duration for the influx command, where 0 is for ever.
 func cliDuration(d time.Duration) string { return fmt.Sprintf("%ds", int64(d/time.Second)) }
 
-// shellWord quotes a word for a shell, if need be.
-func shellWord(word string) string {
+// ShellWord quotes a word for a shell, if need be, whatever is in it.
+func ShellWord(word string) string {
 	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == "" {
 		return word
 	}
