@@ -61,7 +61,7 @@ func (s *storage) writerTo(target influx.Target, onChange func(influx.Condition,
 	return influx.WriterOptions{
 		URL: s.url, Socket: s.socket, Token: s.token, Org: s.org, Bucket: target.Bucket,
 		Reject:   s.setAside(target),
-		Prepare:  s.setup.Prepare,
+		Prepare:  s.setup.To(target.Lane),
 		OnChange: onChange,
 	}
 }

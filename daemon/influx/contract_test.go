@@ -46,7 +46,7 @@ func (c contracted) writer(t testing.TB, target influx.Target, token string, s *
 	t.Helper()
 	o := influx.WriterOptions{URL: c.url, Token: token, Org: c.org, Bucket: target.Bucket}
 	if s != nil {
-		o.Prepare = s.Prepare
+		o.Prepare = s.To(target.Lane)
 	}
 	w, refused := writerTo(t, o)
 	influx.SetWaits(w, 10*time.Millisecond)
@@ -126,7 +126,7 @@ func TestContractSetUpMakesBothTargetsBeforeTheFirstWriteAndOneTextReadsThem(t *
 	if report.Server != "InfluxDB "+c.version || report.Problem != "" || len(report.Differences)+len(report.Needed) > 0 {
 		t.Errorf("report: %+v", report)
 	}
-	if !s.Prepare(limited(t), false) || len(s.Report().Differences)+len(s.Report().Needed) > 0 {
+	if !s.Prepare(limited(t), influx.Points, false) || len(s.Report().Differences)+len(s.Report().Needed) > 0 {
 		t.Errorf("the second set-up reports: %+v", s.Report())
 	}
 }
@@ -137,11 +137,14 @@ func TestContractWhatIsThereIsNotChangedButReported(t *testing.T) {
 	c.bucket(t, name, 5*day)
 	s := c.setup(t, name, c.token)
 	for range 2 {
-		if !s.Prepare(limited(t), false) {
-			t.Fatal(s.Report().Problem)
+		if s.Prepare(limited(t), influx.Points, false) {
+			t.Error("nobody would see that it is changed later")
 		}
 	}
 	r := s.Report()
+	if r.Problem != "" {
+		t.Fatal(r.Problem)
+	}
 	if len(r.Differences) != 1 || !strings.Contains(r.Differences[0], "keeps points 5d, the configuration says 32d; to change it: ") || len(r.Needed) > 0 {
 		t.Errorf("report: %+v", r)
 	}

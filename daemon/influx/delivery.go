@@ -209,7 +209,10 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 			d.w.missing.Store(true)
 			d.w.unprepared.Store(true)
 		default:
-			d.w.missing.Store(false)
+			// What was said to be missing is there now, which the set-up is to know at once: the next write may be far away.
+			if d.w.missing.Swap(false) {
+				d.w.prepareIfNeeded(ctx)
+			}
 			return a, nil
 		}
 		if a.wait > 0 {

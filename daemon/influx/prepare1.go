@@ -24,7 +24,7 @@ func (o SetupOptions) wanted1() (database string, wanted []RetentionPolicy) {
 	return database, []RetentionPolicy{raw, {Name: recordsPolicy, Duration: o.RecordsRetention}}
 }
 
-func (s *Setup) prepare1(ctx context.Context, missing bool, report *Report) error {
+func (s *Setup) prepare1(ctx context.Context, report *Report) error {
 	reader, err := NewReader(ReaderOptions{URL: s.options.URL, Socket: s.options.Socket, Token: s.options.Token})
 	if err != nil {
 		return err
@@ -46,11 +46,11 @@ func (s *Setup) prepare1(ctx context.Context, missing bool, report *Report) erro
 	switch {
 	case isForbidden(err):
 		// Whoever may only write may not look either: it is well unless a write says otherwise.
-		if missing {
+		if s.isMissing(Points) || len(wanted) == 1 && s.isMissing(Records) {
 			report.Needed = append(report.Needed, createDatabase(database, wanted[0]))
-			for _, p := range wanted[1:] {
-				report.Needed = append(report.Needed, p.statement("CREATE", database))
-			}
+		}
+		if len(wanted) > 1 && s.isMissing(Records) {
+			report.Needed = append(report.Needed, wanted[1].statement("CREATE", database))
 		}
 		return nil
 	case isMissingDatabase(err):
@@ -79,6 +79,13 @@ func (s *Setup) prepare1(ctx context.Context, missing bool, report *Report) erro
 		}
 	}
 	return nil
+}
+
+// isMissing says whether an answer to a write of a lane has told that something is not there.
+func (s *Setup) isMissing(lane Lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing[lane]
 }
 
 // createDatabase makes database and policy at once, so that no crash in between leaves the policy without its duration.

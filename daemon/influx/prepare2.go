@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
 // bucket2 is a bucket of 2.x and how InfluxQL calls it.
 type bucket2 struct {
+	lanes            []Lane // whose points go there
 	name             string
 	retention        time.Duration
 	database, policy string
@@ -24,12 +26,13 @@ func (o SetupOptions) wanted2() []bucket2 {
 	if !named {
 		policy = defaultPolicy
 	}
-	raw := bucket2{o.Bucket, o.Retention, database, policy}
+	raw := bucket2{[]Lane{Points}, o.Bucket, o.Retention, database, policy}
 	_, records := Targets(o.Bucket)
 	if records.Bucket == raw.name {
+		raw.lanes = []Lane{Points, Records}
 		return []bucket2{raw}
 	}
-	return []bucket2{raw, {records.Bucket, o.RecordsRetention, database, recordsPolicy}}
+	return []bucket2{raw, {[]Lane{Records}, records.Bucket, o.RecordsRetention, database, recordsPolicy}}
 }
 
 // found2 is a bucket as 2.x describes it.
@@ -47,7 +50,7 @@ func (b found2) retention() time.Duration {
 	return time.Duration(b.RetentionRules[0].EverySeconds) * time.Second
 }
 
-func (s *Setup) prepare2(ctx context.Context, missing bool, report *Report) error {
+func (s *Setup) prepare2(ctx context.Context, report *Report) error {
 	if s.options.Org == "" {
 		return &QueryError{Status: http.StatusBadRequest, Message: report.Server + ` needs an organization: influxdb { org = "…" }`}
 	}
@@ -59,19 +62,19 @@ func (s *Setup) prepare2(ctx context.Context, missing bool, report *Report) erro
 	for _, b := range s.options.wanted2() {
 		if len(orgs.Orgs) == 0 {
 			// Whoever may only write may not look either: it is well unless a write says otherwise.
-			if missing {
+			if slices.ContainsFunc(b.lanes, s.isMissing) {
 				report.Needed = append(report.Needed, s.createCommand(b))
 			}
 			continue
 		}
-		if err := s.bucket(ctx, orgs.Orgs[0].ID, b, missing, report); err != nil {
+		if err := s.bucket(ctx, orgs.Orgs[0].ID, b, report); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Setup) bucket(ctx context.Context, org string, b bucket2, missing bool, report *Report) error {
+func (s *Setup) bucket(ctx context.Context, org string, b bucket2, report *Report) error {
 	var found struct{ Buckets []found2 }
 	err := s.call(ctx, http.MethodGet, "buckets", url.Values{"orgID": {org}, "name": {b.name}}, nil, &found)
 	if err != nil && !isHidden(err) {
@@ -89,7 +92,7 @@ func (s *Setup) bucket(ctx context.Context, org string, b bucket2, missing bool,
 		}, &made)
 		if isHidden(err) || isConflict(err) {
 			// It may be there and hidden from the token.
-			if missing && !isConflict(err) {
+			if slices.ContainsFunc(b.lanes, s.isMissing) && !isConflict(err) {
 				report.Needed = append(report.Needed, s.createCommand(b))
 			}
 			return nil

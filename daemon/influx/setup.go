@@ -15,8 +15,12 @@ import (
 	"time"
 )
 
-// setupTime bounds one run of the set-up.
-const setupTime = 15 * time.Second
+const (
+	// setupTime bounds one run of the set-up.
+	setupTime = 15 * time.Second
+	// recheckTime is how long a report that somebody may act upon is believed, while points are written.
+	recheckTime = time.Minute
+)
 
 // SetupOptions say what is to be there.
 type SetupOptions struct {
@@ -44,9 +48,13 @@ type Report struct {
 	Problem string
 	// Differences are what is there in another way than the configuration has it, and stays so.
 	Differences []string
-	// Needed are the statements, on 2.x the commands, that an administrator has to run, because the token may not.
+	// Needed are the statements, on 2.x the commands, that an administrator has to run, because the token may not. Where it
+	// may not look either they are for the lanes alone whose points are not taken.
 	Needed []string
 }
+
+// isOpen says whether somebody may act upon the report.
+func (r Report) isOpen() bool { return len(r.Differences)+len(r.Needed) > 0 }
 
 func (r Report) equal(o Report) bool {
 	return r.Server == o.Server && r.Problem == o.Problem && strings.Join(r.Differences, "\n") == strings.Join(o.Differences, "\n") &&
@@ -63,8 +71,11 @@ type Setup struct {
 
 	running sync.Mutex // held by a run
 
-	mu     sync.Mutex
-	report Report
+	mu      sync.Mutex
+	report  Report
+	checked time.Time // when the report was made
+	missing map[Lane]bool
+	now     func() time.Time
 }
 
 // NewSetup checks the options; it sends nothing.
@@ -73,7 +84,8 @@ func NewSetup(o SetupOptions) (*Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Setup{options: o, server: server, client: newClient(setupTime, o.Socket), redact: secrets(o.Token).Replace}, nil
+	return &Setup{options: o, server: server, client: newClient(setupTime, o.Socket), redact: secrets(o.Token).Replace,
+		missing: map[Lane]bool{}, now: time.Now}, nil
 }
 
 // Close closes idle connections.
@@ -86,29 +98,42 @@ func (s *Setup) Report() Report {
 	return s.report
 }
 
-// Prepare makes what can be made. It fits WriterOptions.Prepare: it returns false if the server did not answer. missing
-// says that an answer to a write has told that something is not there.
-func (s *Setup) Prepare(ctx context.Context, missing bool) bool {
+// To returns Prepare for a lane. It fits WriterOptions.Prepare.
+func (s *Setup) To(lane Lane) func(ctx context.Context, missing bool) bool {
+	return func(ctx context.Context, missing bool) bool { return s.Prepare(ctx, lane, missing) }
+}
+
+// Prepare makes what can be made. missing says that the last answer to a write of the lane has told that something is not
+// there. It returns false as long as it is to be called again before the next write: the server did not answer, or
+// somebody may yet do what the report says. Most of such calls do nothing.
+func (s *Setup) Prepare(ctx context.Context, lane Lane, missing bool) bool {
 	s.running.Lock()
 	defer s.running.Unlock()
+	s.mu.Lock()
+	known := !missing && !s.missing[lane] && s.report.isOpen() && s.now().Sub(s.checked) < recheckTime
+	s.missing[lane] = missing
+	s.mu.Unlock()
+	if known {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, setupTime)
 	defer cancel()
-	report, err := s.run(ctx, missing)
+	report, err := s.run(ctx)
 	if err != nil {
 		report.Problem = s.redact(err.Error())
 	}
 	s.mu.Lock()
 	changed := !report.equal(s.report)
-	s.report = report
+	s.report, s.checked = report, s.now()
 	s.mu.Unlock()
 	if changed && s.options.OnReport != nil {
 		s.options.OnReport(report)
 	}
 	// A server that answers, whatever it says, would say it again.
-	return err == nil || errors.As(err, new(*QueryError)) || errors.Is(err, errUnknownServer)
+	return err == nil && !report.isOpen() || errors.As(err, new(*QueryError)) || errors.Is(err, errUnknownServer)
 }
 
-func (s *Setup) run(ctx context.Context, missing bool) (Report, error) {
+func (s *Setup) run(ctx context.Context) (Report, error) {
 	version, major, err := s.Identify(ctx)
 	if err != nil {
 		return Report{}, err
@@ -116,9 +141,9 @@ func (s *Setup) run(ctx context.Context, missing bool) (Report, error) {
 	report := Report{Server: "InfluxDB " + version}
 	switch major {
 	case 1:
-		err = s.prepare1(ctx, missing, &report)
+		err = s.prepare1(ctx, &report)
 	case 2:
-		err = s.prepare2(ctx, missing, &report)
+		err = s.prepare2(ctx, &report)
 	default:
 		err = fmt.Errorf("set up %s: %w; this release makes what is written to by itself, or an administrator does", report.Server, errUnknownServer)
 	}

@@ -1,10 +1,12 @@
 package influx_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +55,7 @@ func TestServersAreToldApartByWhatTheySayOfThemselves(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if !s.Prepare(limited(t), false) {
+			if !s.Prepare(limited(t), influx.Points, false) {
 				t.Error("it would be asked for ever")
 			}
 			if r := s.Report(); r.Server != c.server || !strings.Contains(r.Problem, c.problem) || (r.Problem != "") != (c.problem != "") {
@@ -71,7 +73,7 @@ func TestServerThatIsAwayIsSetUpLater(t *testing.T) {
 	}
 	defer s.Close()
 	for range 2 {
-		if s.Prepare(limited(t), false) {
+		if s.Prepare(limited(t), influx.Points, false) {
 			t.Error("it is said to be set up")
 		}
 	}
@@ -90,7 +92,7 @@ func TestRuledServerTakesTheRetentionOfTheConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if !s.Prepare(limited(t), false) || s.Report().Problem != "" || len(s.Report().Differences) > 0 {
+		if !s.Prepare(limited(t), influx.Points, false) || s.Report().Problem != "" || len(s.Report().Differences) > 0 {
 			t.Fatalf("report: %+v", s.Report())
 		}
 		var got []string
@@ -100,6 +102,80 @@ func TestRuledServerTakesTheRetentionOfTheConfiguration(t *testing.T) {
 		if want := fmt.Sprintf("autogen %s true, records %s false", long(keep), long(2*keep)); strings.Join(got, ", ") != want {
 			t.Errorf("policies %s, want %s", got, want)
 		}
+	}
+}
+
+// What an administrator is asked for must be what is needed now, or nobody would know when all is well.
+func TestStatementsAreToldForWhatIsMissingAloneAndTakenBack(t *testing.T) {
+	credentials := server.Credentials()
+	for name, c := range map[string]struct {
+		privilege influx.Privilege
+		looks     bool // so that it sees what differs
+	}{
+		"a token that may not look": {influx.Write, false},
+		"a token that may look":     {influx.All, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bucket, user := unique(), unique()
+			if err := setup(t).Database(limited(t), bucket, influx.RetentionPolicy{Name: "autogen", Duration: 5 * day, Default: true}); err != nil {
+				t.Fatal(err)
+			}
+			if err := setup(t).User(limited(t), user, "password", c.privilege, bucket); err != nil {
+				t.Fatal(err)
+			}
+			s, err := influx.NewSetup(influx.SetupOptions{URL: credentials.URL, Token: user + ":password", Bucket: bucket, Retention: 32 * day})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			var passed atomic.Int64
+			influx.SetSetupClock(s, func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
+			var writers []*influx.Writer
+			toPoints, toRecords := influx.Targets(bucket)
+			for _, target := range []influx.Target{toPoints, toRecords} {
+				w, _ := writerTo(t, influx.WriterOptions{URL: credentials.URL, Token: user + ":password", Bucket: target.Bucket, Prepare: s.To(target.Lane)})
+				influx.SetWaits(w, 10*time.Millisecond)
+				writers = append(writers, w)
+			}
+			wait, cancel := context.WithCancel(limited(t))
+			defer cancel()
+			done := make(chan error, 1)
+			go func() {
+				_, err := writers[1].Write(wait, lines(points(1)...))
+				done <- err
+			}()
+			create := fmt.Sprintf(`CREATE RETENTION POLICY "records" ON %q DURATION 0s REPLICATION 1 SHARD DURATION 604800s`, bucket)
+			asked := func() bool { return fmt.Sprint(s.Report().Needed) == "["+create+"]" }
+			waitFor(t, asked)
+			mustWrite(t, writers[0], influx.Result{Stored: 1}, points(1)...)
+			passed.Add(int64(time.Hour))
+			mustWrite(t, writers[0], influx.Result{Stored: 1}, points(1)...)
+			if !asked() {
+				t.Errorf("points are stored, and of records is said %+v", s.Report())
+			}
+
+			query(t, "", create)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if r := s.Report(); len(r.Needed) > 0 {
+				t.Errorf("all is there, and the report says %+v", r)
+			}
+			if !c.looks {
+				return
+			}
+			if r := s.Report(); len(r.Differences) != 1 {
+				t.Fatalf("report: %+v", r)
+			}
+			_, change, _ := strings.Cut(s.Report().Differences[0], "to change it: ")
+			query(t, "", change)
+			passed.Add(int64(time.Hour))
+			mustWrite(t, writers[0], influx.Result{Stored: 1}, points(1)...)
+			if r := s.Report(); len(r.Differences) > 0 {
+				t.Errorf("nothing differs, and the report says %+v", r)
+			}
+		})
 	}
 }
 
