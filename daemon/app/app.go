@@ -89,6 +89,7 @@ func (a *App) Ready() <-chan struct{} { return a.ready }
 
 // Run runs the daemon until ctx ends, and then drains and stops it. The error is what keeps it from running.
 func (a *App) Run(ctx context.Context) (err error) {
+	defer captureStandardLog(a.logger)()
 	if err := a.open(); err != nil {
 		return err
 	}
