@@ -169,6 +169,7 @@ func TestAnswerThatIsNotOfInfluxDBJudgesNoPoint(t *testing.T) {
 		reason    string
 	}{
 		"Go's HTTPS":        {says(400, "Client sent an HTTP request to an HTTPS server.\n"), influx.Misconfigured, "say https:// in url"},
+		"the same in part":  {says(400, "Client sent an HTTP request to an HTTPS server.\n", "Content-Length", "500"), influx.Misconfigured, "say https:// in url"},
 		"nginx's HTTPS":     {says(400, "<h1>400</h1>The plain HTTP request was sent to HTTPS port", "Content-Type", "text/html"), influx.Misconfigured, "say https:// in url"},
 		"a plain text":      {says(400, "go away"), influx.Misconfigured, "400 is no answer of InfluxDB: go away"},
 		"a 422 in text":     {says(422, "partial write: dropped=9"), influx.Misconfigured, "422 is no answer of InfluxDB"},

@@ -75,11 +75,12 @@ func judge(status int, header http.Header, said words, now time.Time) answer {
 		a.verdict = misconfigured
 		a.reason += `: set the organization: influxdb { org = "…" }`
 	case status == http.StatusBadRequest && cutBody.MatchString(message):
-	case said.cut && status >= 400:
-		a.reason = fmt.Sprintf("%d, and its body was cut off: %s", status, shorten(message))
 	case bad && speaksTLS.MatchString(message):
+		// It says so to half a request, and the rest of that resets the connection, often before the end of the answer.
 		a.verdict = misconfigured
 		a.reason = fmt.Sprintf("%d: the server speaks HTTPS: say https:// in url", status)
+	case said.cut && status >= 400:
+		a.reason = fmt.Sprintf("%d, and its body was cut off: %s", status, shorten(message))
 	case bad && !said.own:
 		a.verdict = misconfigured
 		what := shorten(said.message)
