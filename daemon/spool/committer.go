@@ -273,10 +273,21 @@ func (s *Spool) roll() error {
 	}
 	s.active = f
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if i := len(s.segments) - 1; i >= 0 && s.segments[i].first == next {
 		s.segments = s.segments[:i]
 	}
 	s.segments = append(s.segments, &segment{path: path, first: next})
+	s.mu.Unlock()
+	s.noteEnd()
 	return nil
+}
+
+// noteEnd lets the cursor file know how far the log has come, so that segments that go missing are missed though nothing
+// is delivered. That it can not is for those to say whose cursor it is.
+func (s *Spool) noteEnd() {
+	s.cursorMu.Lock()
+	defer s.cursorMu.Unlock()
+	if s.cursor != nil {
+		_ = s.saveCursor(false)
+	}
 }

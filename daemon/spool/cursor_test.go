@@ -73,7 +73,10 @@ func TestNumbersGoOnAfterEverythingWasDelivered(t *testing.T) {
 			dir := t.TempDir()
 			var last uint64
 			for range 4 {
-				s, _ := mustOpen(t, dir, Options{SegmentBytes: 300})
+				s, repairs := mustOpen(t, dir, Options{SegmentBytes: 300})
+				if len(repairs.Gaps) > 0 {
+					t.Fatalf("a delivered spool has gaps: %+v", repairs)
+				}
 				putAll(t, s, 0, 10, 50)
 				for _, rec := range drain(t, s) {
 					if rec.Seq > last+10 {
@@ -157,25 +160,25 @@ func TestTornCursorWriteLeavesThePositionBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), cursorName)
 	open := func(slots int, seq uint64) *cursorFile {
 		t.Helper()
-		c, p, valid, err := openCursor(path)
-		if err != nil || valid != slots || p.seq != seq {
-			t.Fatalf("cursor at %d in %d slots, want %d in %d: %v", p.seq, valid, seq, slots, err)
+		c, e, valid, err := openCursor(path)
+		if err != nil || valid != slots || e.delivered.seq != seq {
+			t.Fatalf("cursor at %d in %d slots, want %d in %d: %v", e.delivered.seq, valid, seq, slots, err)
 		}
 		return c
 	}
 	c := open(0, 0)
-	if err := c.reset(position{}); err != nil {
+	if err := c.reset(extent{}); err != nil {
 		t.Fatal(err)
 	}
 	for seq := uint64(1); seq < 10; seq++ {
 		torn := c.slot
-		if err := c.save(position{seq: seq}, false); err != nil {
+		if err := c.save(extent{delivered: position{seq: seq}}, false); err != nil {
 			t.Fatal(err)
 		}
 		c.f.Close()
 		flip(t, path, torn*slotDistance+4)
 		c = open(1, seq-1)
-		if err := c.save(position{seq: seq}, false); err != nil { // into the torn slot
+		if err := c.save(extent{delivered: position{seq: seq}}, false); err != nil { // into the torn slot
 			t.Fatal(err)
 		}
 		c.f.Close()

@@ -69,7 +69,10 @@ func (s *Spool) dropOldest() (Dropped, error) {
 		return Dropped{}, nil
 	}
 	to, when := s.beginning(segments[1:])
-	if err := s.cursor.save(to, true); err != nil {
+	s.mu.Lock()
+	end := s.durable
+	s.mu.Unlock()
+	if err := s.cursor.save(extent{delivered: to, end: end}, true); err != nil {
 		return Dropped{}, err
 	}
 	d := s.moveTo(to, when, segments[0])
@@ -134,7 +137,7 @@ func (s *Spool) moveTo(to position, when time.Time, seg *segment) Dropped {
 	r := &s.reader
 	if s.read < to.seq {
 		s.read, s.unread = to.seq, when
-		r.gap, r.points = false, to.points
+		r.begin(to.points)
 	}
 	s.passGaps()
 	if r.next <= to.seq || r.seg == seg {

@@ -15,9 +15,12 @@ type reader struct {
 	scanner
 	seg    *segment // nil before the first
 	f      *os.File // nil if it was removed
-	points uint64   // in all records up to the one expected next, unless a gap was passed since
-	gap    bool     // one was
+	points uint64   // in all records up to the one expected next, those that are known to be lost included
+	gap    bool     // one was passed since the last record
 }
+
+// begin says that reading goes on elsewhere, where so many points are before.
+func (r *reader) begin(points uint64) { r.points, r.gap = points, false }
 
 func (r *reader) close() error {
 	if r.f == nil {
@@ -102,13 +105,28 @@ func (s *Spool) advance() (Record, progress, error) {
 		s.pass(*h)
 		return rec, onTheWay, nil
 	}
-	if r.gap && rec.before > r.points {
+	s.weigh(rec)
+	return rec, atRecord, nil
+}
+
+// weigh counts the points that were lost before rec.
+func (s *Spool) weigh(rec Record) {
+	r := &s.reader
+	if r.gap {
 		s.mu.Lock()
-		s.counts.lostPoints += rec.before - r.points
+		s.countLost(rec.before)
 		s.mu.Unlock()
 	}
-	r.gap, r.points = false, rec.before+uint64(rec.Points)
-	return rec, atRecord, nil
+	r.gap, r.points = false, max(r.points, rec.before+uint64(rec.Points))
+}
+
+// countLost counts the points between the last record and one that has so many before it. The caller holds mu.
+func (s *Spool) countLost(before uint64) {
+	r := &s.reader
+	if before > r.points && before <= s.durable.points {
+		s.counts.lostPoints += before - r.points
+		r.points = before
+	}
 }
 
 // follow lets the scanner see what has been added to its segment, or takes it to the next one. It returns false when all
@@ -161,6 +179,9 @@ func (s *Spool) pass(h hole) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if h.end-1 == s.durable.seq {
+		s.countLost(s.durable.points) // no record behind the hole has to tell
+	}
 	if h.end-1 <= s.read {
 		return
 	}
@@ -268,7 +289,7 @@ func (s *Spool) retire() error {
 // saveCursor writes the cursor. The caller holds cursorMu.
 func (s *Spool) saveCursor(sync bool) error {
 	s.mu.Lock()
-	p := s.cursorAt
+	e := extent{delivered: s.cursorAt, end: s.durable}
 	s.mu.Unlock()
-	return s.cursor.save(p, sync)
+	return s.cursor.save(e, sync)
 }

@@ -23,11 +23,12 @@ type Gap struct {
 // Repairs says what Open found wrong and set right. A zero Repairs is a sound spool.
 type Repairs struct {
 	// TornBytes were cut off the newest segment, behind its last valid record. A crash while writing leaves such bytes,
-	// of records that were not acknowledged; so does, rarely, a bad disk, and then it took the newest records.
+	// of records that were not acknowledged; so does, rarely, a bad disk, and then it took the newest records, of which
+	// the cursor file did not know yet.
 	TornBytes int64
 	TornKept  string // path of a copy of them
-	// Gaps are those in the newest segment and at the cursor. Older segments are not searched; Options.OnGap tells of
-	// theirs.
+	// Gaps are those in the newest segment, behind it and at the cursor. Older segments are not searched; Options.OnGap
+	// tells of theirs.
 	Gaps []Gap
 	// CursorSlots is how many of the cursor's two slots were invalid. With one, up to a commit's worth of records is
 	// read again; with both, all that is still there.
@@ -64,7 +65,7 @@ func (s *Spool) recover() (rep Repairs, err error) {
 	s.cursorMu.Lock()
 	defer s.cursorMu.Unlock()
 	if slots < slotCount {
-		if err := s.cursor.reset(s.cursorAt); err != nil {
+		if err := s.cursor.reset(extent{delivered: s.cursorAt, end: s.durable}); err != nil {
 			return rep, err
 		}
 		if err := syncDir(s.dir); err != nil {
@@ -77,13 +78,14 @@ func (s *Spool) recover() (rep Repairs, err error) {
 	return rep, s.retire()
 }
 
-// recoverCursor reads the cursor and returns the number of its valid slots. Without any, nothing counts as delivered.
+// recoverCursor reads the cursor and returns the number of its valid slots. Without any, nothing counts as delivered, and
+// nothing is known of the end.
 func (s *Spool) recoverCursor() (int, error) {
-	cursor, p, slots, err := openCursor(s.cursorPath())
+	cursor, e, slots, err := openCursor(s.cursorPath())
 	if err != nil {
 		return 0, err
 	}
-	s.cursor, s.cursorAt = cursor, p
+	s.cursor, s.cursorAt, s.noted = cursor, e.delivered, e.end
 	if slots == 0 && len(s.segments) > 0 {
 		s.cursorAt.seq = s.segments[0].first - 1
 	}
@@ -92,7 +94,7 @@ func (s *Spool) recoverCursor() (int, error) {
 
 // recoverEnd cuts a torn tail off the newest segment and finds the last number and the last position in use.
 func (s *Spool) recoverEnd(rep *Repairs) error {
-	s.durable = s.cursorAt
+	s.durable = s.noted
 	var end position
 	for i := len(s.segments) - 1; i >= 0 && end.seq == 0; i-- {
 		last, err := s.survey(i, rep)
@@ -102,13 +104,17 @@ func (s *Spool) recoverEnd(rep *Repairs) error {
 		end = last
 	}
 	if len(s.segments) == 0 {
+		if s.noted.seq > s.cursorAt.seq { // the reader finds it empty, and says what was lost
+			first := s.cursorAt.seq + 1
+			s.segments = []*segment{{path: segmentPath(s.dir, first), first: first}}
+		}
 		return nil
 	}
 	newest := s.segments[len(s.segments)-1]
 	end.seq = max(end.seq, newest.first-1) // what came before the newest segment may be damaged, but it was numbered
-	s.durable.points = max(end.points, s.cursorAt.points)
-	if end.seq < s.cursorAt.seq {
-		return nil // the cursor knows of later records than are left: a new segment begins after them
+	s.durable.points = max(end.points, s.noted.points)
+	if end.seq < s.noted.seq {
+		return nil // the cursor file knows of later records than are left: a new segment begins after them
 	}
 	s.durable.seq = end.seq
 	f, err := s.opts.disk.open(newest.path, os.O_WRONLY)
@@ -142,6 +148,13 @@ func (s *Spool) survey(i int, rep *Repairs) (last position, err error) {
 		case h == nil:
 			last = position{rec.Seq, rec.before + uint64(rec.Points)}
 		case !newest:
+		case h.last && h.first <= s.noted.seq:
+			// Acknowledged records are missing. It is damage like that between records, and stays where it is.
+			h.end = s.noted.seq + 1
+			if h.concerns(s.cursorAt.seq) {
+				s.foresee(*h, seg, f, rep)
+			}
+			return last, nil
 		case h.last && h.bytes == 0:
 			return last, nil
 		case h.last:
@@ -156,10 +169,15 @@ func (s *Spool) survey(i int, rep *Repairs) (last position, err error) {
 			s.member.free(h.bytes)
 			return last, nil
 		case h.concerns(s.cursorAt.seq):
-			rep.Gaps = append(rep.Gaps, s.report(*h, seg, f))
-			seg.reported = append(seg.reported, h.off)
+			s.foresee(*h, seg, f, rep)
 		}
 	}
+}
+
+// foresee reports a hole that the reader has not come to yet.
+func (s *Spool) foresee(h hole, seg *segment, f *os.File, rep *Repairs) {
+	rep.Gaps = append(rep.Gaps, s.report(h, seg, f))
+	seg.reported = append(seg.reported, h.off)
 }
 
 // recoverReader takes the reader to the first record after the cursor, over a gap that may be there.
@@ -180,7 +198,8 @@ func (s *Spool) recoverReader(rep *Repairs, knownCursor bool) error {
 		if ok && head.seq > s.cursorAt.seq {
 			s.unread = head.when()
 			if !knownCursor {
-				s.cursorAt.points, r.points = head.before, head.before
+				s.cursorAt.points = head.before
+				r.begin(head.before)
 			}
 			break
 		}

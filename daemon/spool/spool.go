@@ -2,8 +2,9 @@
 // committed, whatever ends the process in between. Payloads are opaque; what they mean, and what to throw away when
 // there is too much, is for others to decide.
 //
-// A spool is a directory with a log in segments, a cursor and a lock. Appends of many goroutines are gathered, written
-// and synced together by one, the committer. One goroutine reads, one (or the same) commits.
+// A spool is a directory with a log in segments, a cursor, which also knows where the log ended, and a lock. Appends of
+// many goroutines are gathered, written and synced together by one, the committer. One goroutine reads, one (or the same)
+// commits.
 //
 // What holds at all times:
 //
@@ -11,10 +12,13 @@
 //     segment. Only such records are read.
 //   - Records are numbered from 1, one by one, in the order in which they are acknowledged. A number that was
 //     acknowledged is not given again: the cursor knows the delivered ones, and the newest segment, which is never
-//     deleted, the others; each alone is enough. (Only newest records that a bad disk destroyed leave their numbers.)
+//     deleted, the others; each alone is enough. (Only newest records that a bad disk destroyed before the cursor file
+//     knew of them leave their numbers.)
 //   - Delivery is at least once: records after the cursor are read again after a restart.
-//   - Damage costs the records that it touches and no others. It is counted, reported, and its bytes are kept. Nothing
-//     in a segment makes Open or Read fail, panic or wait for ever.
+//   - Damage costs the records that it touches and no others. It is counted, reported, and its bytes are kept. So is
+//     what is missing up to the end that the cursor file notes: all of the log after Close, and after a crash what was
+//     durable when the newest segment began, or when something was delivered since. Nothing in a segment makes Open or
+//     Read fail, panic or wait for ever.
 //   - The segments never hold more than Options.MaxBytes, or those of several spools more than their common Bound. At
 //     that bound, and on a full disk, appends fail with ErrFull, nothing acknowledged is lost, and Commit works and makes
 //     room; so does DropOldest, for whom would rather lose the oldest.
@@ -117,6 +121,8 @@ type Spool struct {
 
 	readMu sync.Mutex
 	reader reader
+
+	noted position // the end of the log that the cursor file told Open; the log may have gone on
 
 	cursorMu sync.Mutex
 	cursor   *cursorFile // nil after Close
@@ -246,7 +252,7 @@ type Stats struct {
 
 	Gaps        uint64 // found by Open and by Read
 	LostRecords uint64 // in them
-	LostPoints  uint64 // in them, known once Read has met the record after
+	LostPoints  uint64 // in them, known once Read has met the record after or the end
 	LostBytes   uint64 // bad bytes skipped, those of a torn tail left out
 
 	Dropped Dropped // all that was dropped since Open
