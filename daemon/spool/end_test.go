@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -210,4 +211,74 @@ func TestADamagedCursorKnowsOfNoEnd(t *testing.T) {
 		t.Errorf("repairs %+v", repairs)
 	}
 	holds(t, s, except(9, 10, 11, 12))
+}
+
+func TestRecordsOfAnotherSpoolAreReported(t *testing.T) {
+	for name, c := range map[string]struct {
+		first  uint64 // of the segment that is replaced
+		points int    // of each foreign record
+		gaps   []uint64
+		lost   uint64
+	}{
+		// What is told is how far the totals jump: foreign points that take the place of others are not told from them.
+		"oldest, by fewer points": {1, 1, []uint64{5}, 6 - 4},
+		"oldest, by more points":  {1, 1000, []uint64{5}, 6},
+		"middle, by fewer points": {5, 1, []uint64{5, 9}, 28 - 8},
+		"middle, by more points":  {5, 1000, []uint64{5, 9}, 4 + 5 + 6 + 7},
+		"newest, by fewer points": {9, 1, []uint64{9, 12}, 8 + 9 + 10 + 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, other := t.TempDir(), t.TempDir()
+			damageable(t, dir)
+			foreign, _ := mustOpen(t, other, Options{SegmentBytes: 4 * damageSize})
+			for i := range damageRecords {
+				if err := put(t, foreign, payloadOf(i, damagePayload), c.points); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, err := os.ReadFile(segmentPath(other, c.first))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(segmentPath(dir, c.first), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var gaps gapsOf
+			s, repairs := mustOpen(t, dir, Options{OnGap: gaps.add})
+			if n := len(drain(t, s)); n != damageRecords {
+				t.Errorf("read %d records, want %d", n, damageRecords)
+			}
+			putAll(t, s, 100, 101, damagePayload)
+			mustRead(t, s)
+			var at []uint64
+			for _, g := range append(repairs.Gaps, gaps...) {
+				at = append(at, g.First)
+			}
+			if !slices.Equal(at, c.gaps) {
+				t.Errorf("gaps are reported at %v, want %v", at, c.gaps)
+			}
+			if st := s.Stats(); st.LostPoints != c.lost || st.LostRecords != 0 {
+				t.Errorf("%+v, want %d lost points", st, c.lost)
+			}
+		})
+	}
+}
+
+// A cursor that has just passed a gap does not always know of the points in it.
+func TestAGapThatTheCursorHasPassedIsNoNews(t *testing.T) {
+	dir := t.TempDir()
+	files := damageable(t, dir)
+	for _, version := range []func([]byte) []byte{firstVersion, func(b []byte) []byte { return b }} {
+		files[cursorName] = version(cursorTelling(t, extent{
+			delivered: position{seq: 8, points: endOf(6).points},
+			end:       endOf(damageRecords),
+		}))
+		restore(t, dir, files)
+		s, repairs := mustOpen(t, dir, Options{OnGap: noGaps(t)})
+		holds(t, s, except()[8:])
+		if st := s.Stats(); !repairs.None() || st.Gaps != 0 || st.LostPoints != 0 {
+			t.Errorf("%+v, repairs %+v", st, repairs)
+		}
+		s.Close()
+	}
 }

@@ -17,10 +17,12 @@ type reader struct {
 	f      *os.File // nil if it was removed
 	points uint64   // in all records up to the one expected next, those that are known to be lost included
 	gap    bool     // one was passed since the last record
+	before uint64   // what the next record says of the points before it, if it is the one that followed the last
+	begun  bool     // there was one
 }
 
 // begin says that reading goes on elsewhere, where so many points are before.
-func (r *reader) begin(points uint64) { r.points, r.gap = points, false }
+func (r *reader) begin(points uint64) { r.points, r.gap, r.begun = points, false, false }
 
 func (r *reader) close() error {
 	if r.f == nil {
@@ -109,15 +111,28 @@ func (s *Spool) advance() (Record, progress, error) {
 	return rec, atRecord, nil
 }
 
-// weigh counts the points that were lost before rec.
+// weigh counts the points that were lost before rec. Where it does not follow the record before it, though its number
+// does, the one or the other is from elsewhere: that is reported as a gap.
 func (s *Spool) weigh(rec Record) {
 	r := &s.reader
-	if r.gap {
-		s.mu.Lock()
+	total := rec.before + uint64(rec.Points)
+	astray := r.begun && !r.gap && rec.before != r.before
+	// A foreign end may have a sound beginning.
+	foreignEnd := rec.Seq == s.noted.seq && total != s.noted.points
+	s.mu.Lock()
+	news := (astray || foreignEnd) && rec.Seq > s.cursorAt.seq
+	if r.gap || astray {
 		s.countLost(rec.before)
-		s.mu.Unlock()
 	}
-	r.gap, r.points = false, max(r.points, rec.before+uint64(rec.Points))
+	if total <= s.durable.points { // else it is not of this log
+		r.points = max(r.points, total)
+	}
+	s.mu.Unlock()
+	if news {
+		off := r.off - headerSize - int64(len(rec.Payload))
+		s.opts.OnGap(s.report(hole{off: off, first: rec.Seq, end: rec.Seq}, r.seg, nil))
+	}
+	r.gap, r.before, r.begun = foreignEnd, total, true
 }
 
 // countLost counts the points between the last record and one that has so many before it. The caller holds mu.

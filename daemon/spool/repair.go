@@ -16,7 +16,9 @@ type Gap struct {
 	Offset  int64  // in that segment
 	Bytes   int64  // bad bytes; 0 where the records are missing altogether, as when a segment was removed
 	First   uint64 // number of the first lost record
-	Records uint64 // how many that were not delivered yet are lost; 0 if only strange bytes were skipped
+	// Records is how many that were not delivered yet are lost. It is 0 if only strange bytes were skipped, or if records
+	// are there, but before or from Offset on not those of this spool.
+	Records uint64
 	Kept    string // path of a copy of the bad bytes; empty if there are none or they could not be kept
 }
 
