@@ -95,7 +95,7 @@ func printNotes(out io.Writer, p console.Plugin) {
 		text  string
 	}{
 		{p.SkippedTicks, "%s skipped %d ticks, because collecting took longer than its interval"},
-		{p.DroppedPoints, "%s dropped %d points itself, because they were not taken in time"},
+		{p.DroppedPoints, "%s dropped %d points itself, because they were too large or not taken in time"},
 		{p.DroppedFields, "of %s %d fields were left out, because their numbers were not finite"},
 		{p.LostLines, "of the log of %s %d lines were dropped or cut, because there were too many or they were too long"},
 	} {

@@ -16,9 +16,9 @@
 //     knew of them leave their numbers.)
 //   - Delivery is at least once: records after the cursor are read again after a restart.
 //   - Damage costs the records that it touches and no others. It is counted, reported, and its bytes are kept. So is
-//     what is missing up to the end that the cursor file notes: all of the log after Close, and after a crash what was
-//     durable when the newest segment began, or when something was delivered since. Nothing in a segment makes Open or
-//     Read fail, panic or wait for ever.
+//     what is missing up to the end that the cursor file notes: all of the log after Close; after a kill what was durable
+//     when the newest segment began, or when something was delivered since; after a loss of power what the kernel had
+//     written of that. Nothing in a segment makes Open or Read fail, panic or wait for ever.
 //   - The segments never hold more than Options.MaxBytes, or those of several spools more than their common Bound. At
 //     that bound, and on a full disk, appends fail with ErrFull, nothing acknowledged is lost, and Commit works and makes
 //     room; so does DropOldest, for whom would rather lose the oldest.

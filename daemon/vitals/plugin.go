@@ -34,7 +34,7 @@ var pluginVital = vital[Plugin]{
 		integer("points", "", "points accepted: they are on disk", func(p *Plugin) uint64 { return p.Accepted }),
 		integer("refused", "", "points refused for good, because they could not be stored", func(p *Plugin) uint64 { return p.Refused }),
 		integer("dropped_fields", "", "fields left out, because their numbers were not finite", func(p *Plugin) uint64 { return p.DroppedFields }),
-		integer("dropped_points", "", "points that the plugin itself has dropped, because the daemon took none for too long", func(p *Plugin) uint64 { return p.DroppedPoints }),
+		integer("dropped_points", "", "points that the plugin itself has dropped, because they were too large or the daemon took none for too long", func(p *Plugin) uint64 { return p.DroppedPoints }),
 		integer("ticks", "", "collections begun", func(p *Plugin) uint64 { return p.Ticks }),
 		integer("skipped_ticks", "", "collections that were skipped, because the one before took too long", func(p *Plugin) uint64 { return p.SkippedTicks }),
 		integer("memory", "bytes", "resident memory of the plugin's process; 0 if there is none", func(p *Plugin) int64 { return p.Memory }),
