@@ -103,3 +103,36 @@ var indentFunction = bounded(stdlib.IndentFunc, func(args []cty.Value) error {
 	// The padding is made even of a text with one line.
 	return fits(float64(len(text)) + spaces*math.Max(1, float64(strings.Count(text, "\n"))))
 })
+
+// outOfRange says why a number is refused. It would take minutes, and gigabytes, to write it out.
+const outOfRange = "a number has at most 308 digits before its point, and as many behind it"
+
+// usable reports whether the numbers in a value are within the range of a float64.
+func usable(v cty.Value) bool {
+	ok := true
+	plain, _ := v.UnmarkDeep()
+	// No visit fails.
+	_ = cty.Walk(plain, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == cty.Number && v.IsKnown() && !v.IsNull() {
+			exponent := v.AsBigFloat().MantExp(nil)
+			ok = ok && exponent <= 1024 && exponent >= -1074
+		}
+		return ok, nil
+	})
+	return ok
+}
+
+// ranged is a function that makes values of a text, and of no number that is beyond any use.
+func ranged(f function.Function) function.Function {
+	return function.New(&function.Spec{
+		Params: f.Params(),
+		Type:   func(args []cty.Value) (cty.Type, error) { return f.ReturnTypeForValues(args) },
+		Impl: func(args []cty.Value, want cty.Type) (cty.Value, error) {
+			v, err := f.Call(args)
+			if err == nil && !usable(v) {
+				return cty.UnknownVal(want), errors.New(outOfRange)
+			}
+			return v, err
+		},
+	})
+}

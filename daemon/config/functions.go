@@ -35,9 +35,9 @@ func functions(dir string) map[string]function.Function {
 		"nonsensitive": nonsensitiveFunction,
 
 		"csvdecode":    stdlib.CSVDecodeFunc,
-		"jsondecode":   stdlib.JSONDecodeFunc,
+		"jsondecode":   ranged(stdlib.JSONDecodeFunc),
 		"jsonencode":   stdlib.JSONEncodeFunc,
-		"yamldecode":   yaml.YAMLDecodeFunc,
+		"yamldecode":   ranged(yaml.YAMLDecodeFunc),
 		"base64encode": stringFunction(func(args []string) (string, error) { return base64.StdEncoding.EncodeToString([]byte(args[0])), nil }, "text"),
 		"base64decode": stringFunction(decodeBase64, "text"),
 		"sha256": stringFunction(func(args []string) (string, error) {
@@ -106,7 +106,7 @@ func functions(dir string) map[string]function.Function {
 		"tobool":   stdlib.MakeToFunc(cty.Bool),
 		"tolist":   stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
 		"tomap":    stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-		"tonumber": stdlib.MakeToFunc(cty.Number),
+		"tonumber": ranged(stdlib.MakeToFunc(cty.Number)),
 		"toset":    stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 		"tostring": stdlib.MakeToFunc(cty.String),
 	}

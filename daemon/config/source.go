@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
 
@@ -81,6 +82,9 @@ func (s *source) parse(name string) *hcl.File {
 		return nil
 	}
 	file, diags := s.parser.ParseHCL(text, name)
+	if file != nil && !diags.HasErrors() {
+		diags = append(diags, tooLarge(file)...)
+	}
 	if diags.HasErrors() {
 		// What comes after the first mistake in the form follows from it more often than not.
 		diags = sorted(diags)[:1]
@@ -114,6 +118,22 @@ func tooDeep(text []byte) (at hcl.Pos, deep bool) {
 		at.Column++
 	}
 	return at, false
+}
+
+// tooLarge finds the numbers of a file that are beyond any use.
+func tooLarge(file *hcl.File) (diags hcl.Diagnostics) {
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil
+	}
+	return hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
+		literal, ok := n.(*hclsyntax.LiteralValueExpr)
+		if !ok || usable(literal.Val) {
+			return nil
+		}
+		at := literal.Range()
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Number out of range", Subject: &at, Detail: capital(outOfRange) + "."}}
+	})
 }
 
 // baseDir is the directory of the configuration at path: defaults lie relative to it.
