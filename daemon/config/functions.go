@@ -184,23 +184,20 @@ var replaceFunction = function.New(&function.Spec{
 	Params: []function.Parameter{{Name: "text", Type: cty.String}, {Name: "search", Type: cty.String}, {Name: "replacement", Type: cty.String}},
 	Type:   function.StaticReturnType(cty.String),
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		search := args[1].AsString()
+		text, search := args[0].AsString(), args[1].AsString()
+		replaced, times := stdlib.Replace, strings.Count(text, search)
 		if len(search) > 1 && strings.HasPrefix(search, "/") && strings.HasSuffix(search, "/") {
-			pattern, err := regexp.Compile(search[1 : len(search)-1])
+			search = search[1 : len(search)-1]
+			pattern, err := regexp.Compile(search)
 			if err != nil {
 				return cty.UnknownVal(cty.String), function.NewArgError(1, err)
 			}
-			text := args[0].AsString()
-			if err := fits(float64(len(text)) + float64(len(pattern.FindAllStringIndex(text, -1)))*float64(len(args[2].AsString()))); err != nil {
-				return cty.UnknownVal(cty.String), err
-			}
-			return stdlib.RegexReplace(args[0], cty.StringVal(search[1:len(search)-1]), args[2])
+			replaced, times = stdlib.RegexReplace, len(pattern.FindAllStringIndex(text, -1))
 		}
-		text := args[0].AsString()
-		if err := fits(float64(len(text)) + float64(strings.Count(text, search))*float64(len(args[2].AsString()))); err != nil {
+		if err := fits(float64(len(text)) + float64(times)*float64(len(args[2].AsString()))); err != nil {
 			return cty.UnknownVal(cty.String), err
 		}
-		return stdlib.Replace(args[0], args[1], args[2])
+		return replaced(args[0], cty.StringVal(search), args[2])
 	},
 })
 

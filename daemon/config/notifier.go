@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
 
-	"github.com/vedette-monitor/vedette/daemon/redaction"
 	"github.com/vedette-monitor/vedette/sdk/wire"
 )
 
@@ -28,7 +27,7 @@ type Notifier struct {
 	Config  []byte
 	Secrets [][]string
 	// SecretTexts are the secrets themselves: see Plugin.
-	SecretTexts redaction.Secrets
+	SecretTexts []string
 	// Pages says that it wakes people, and Syncs that it takes the whole set of alerts. MaxBytes is 0 for any.
 	Pages, Syncs bool
 	MaxBytes     int

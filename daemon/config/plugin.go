@@ -49,7 +49,7 @@ type Plugin struct {
 	// Secrets are the places in Config that are not to be shown, as paths of a wire.Problem.
 	Secrets [][]string
 	// SecretTexts are the secrets themselves, with those of Env: what the plugin says is shown without them.
-	SecretTexts redaction.Secrets
+	SecretTexts []string
 }
 
 // Shown is Config without its secrets.
@@ -260,9 +260,9 @@ const maxProblems = 20
 // ask lets the plugin check what its schema can not say.
 func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
 	problems, err := catalog.Validate(p.Source, p.Config, p.Account)
-	secrets := b.secretTexts()
+	redactor := redaction.NewRedactor(b.secretTexts())
 	if err != nil {
-		d.fail(at, "Plugin can not be used", "%s.", capital(secrets.Redact(err.Error())))
+		d.fail(at, "Plugin can not be used", "%s.", capital(redactor.Redact(err.Error())))
 		return
 	}
 	if more := len(problems) - maxProblems; more > 0 {
@@ -271,7 +271,7 @@ func (d *decoder) ask(p Plugin, b *decoded, at hcl.Range, catalog Catalog) {
 	}
 	for _, problem := range problems {
 		// A plugin may say anything: what moves a cursor does not belong on a terminal.
-		summary, detail := printable(secrets.Redact(problem.Summary)), printable(secrets.Redact(problem.Detail))
+		summary, detail := printable(redactor.Redact(problem.Summary)), printable(redactor.Redact(problem.Detail))
 		if detail == "" {
 			summary, detail = "Invalid value", summary
 		}

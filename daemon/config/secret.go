@@ -10,8 +10,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
-
-	"github.com/vedette-monitor/vedette/daemon/redaction"
 )
 
 // sensitive marks values that are secrets, and with them every value that is made from one.
@@ -102,8 +100,8 @@ func refersToSecret(expr hcl.Expression, ctx *hcl.EvalContext) bool {
 }
 
 // secretTexts are the texts of the sensitive arguments within b.
-func (b *decoded) secretTexts() redaction.Secrets {
-	var found redaction.Secrets
+func (b *decoded) secretTexts() []string {
+	var found []string
 	var collect func(v any)
 	collect = func(v any) {
 		switch v := v.(type) {
@@ -154,7 +152,7 @@ var userinfo = regexp.MustCompile(`://[^/\s"@]+@`)
 // queryValue is a parameter of an address, with its value.
 var queryValue = regexp.MustCompile(`([?&][^=&\s"]*=)([^&#\s"]+)`)
 
-// masked redactor what is no setting of its own: the passwords in addresses, and the values of their parameters that seem to
+// masked hides what is no setting of its own: the passwords in addresses, and the values of their parameters that seem to
 // be secrets. The text keeps its width.
 func masked(line string) string {
 	line = userinfo.ReplaceAllStringFunc(line, func(found string) string {

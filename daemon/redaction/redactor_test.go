@@ -4,9 +4,10 @@ import "testing"
 
 func TestSecretsAreHiddenInWhateverFormTheyAreRepeated(t *testing.T) {
 	const pem = "-----BEGIN KEY-----\nMIGHAgEAMBMG\nByqGSM49AgEG\n-----END KEY-----\n"
-	texts := Secrets{"ab", "long", "long-secret", "p@ss word", "line\nline", "4711", "", pem}
+	redactor := NewRedactor([]string{"ab", "long", "long-secret", "p@ss word", "line\nline", "4711", "", pem})
 	for text, want := range map[string]string{
 		"token \"ab\" is wrong":       "token \"" + Mark + "\" is wrong",
+		"ab ab,ab":                    Mark + " " + Mark + "," + Mark,
 		"about":                       "about",
 		"https://x/?q=p%40ss+word":    "https://x/?q=" + Mark,
 		`quoted "line\nline"`:         `quoted "` + Mark + `"`,
@@ -17,7 +18,7 @@ func TestSecretsAreHiddenInWhateverFormTheyAreRepeated(t *testing.T) {
 		// As a panic prints it.
 		"panic: -----BEGIN KEY-----\n\tMIGHAgEAMBMG\n\tByqGSM49AgEG": "panic: " + Mark + "\n\t" + Mark + "\n\t" + Mark,
 	} {
-		if got := texts.Redact(text); got != want {
+		if got := redactor.Redact(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}

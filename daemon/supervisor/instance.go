@@ -87,7 +87,7 @@ type Spec struct {
 	// Channels are those of a notifier.
 	Channels []Channel
 	// Secrets are in Config, Env and Channels, and are taken out of what the plugin says.
-	Secrets redaction.Secrets
+	Secrets []string
 }
 
 // Channel is a way to tell somebody something, which a notifier serves: see plugin.proto.

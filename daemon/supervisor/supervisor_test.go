@@ -254,7 +254,7 @@ func TestARefusedConfigurationFailsAtOnceAndNamesThePlace(t *testing.T) {
 
 func TestASecretThatAPluginRepeatsIsInNoCauseAndInNoLog(t *testing.T) {
 	const token = "not-for-the-log"
-	r := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"mode": "leak", "token": "` + token + `"}`), Secrets: redaction.Secrets{token}})
+	r := startSpec(t, Spec{Interval: time.Hour, Timeout: time.Hour, Config: []byte(`{"mode": "leak", "token": "` + token + `"}`), Secrets: []string{token}})
 	r.until("failed", func() bool { return r.state().Phase == Failed })
 	st := r.state()
 	if text := fmt.Sprintf("%+v %s", st, r.log); strings.Contains(text, token) || !strings.Contains(st.Cause, "the token "+redaction.Mark+" is wrong") {

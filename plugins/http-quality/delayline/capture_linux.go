@@ -19,9 +19,9 @@ type Segment struct {
 	// Sent says that the end has sent it; else it has received it.
 	Sent bool
 	// Port is the end's own.
-	Port     uint16
-	SYN, ACK bool
-	Payload  []byte
+	Port    uint16
+	SYN     bool
+	Payload []byte
 }
 
 // Capture keeps what passes an end of a line, as a packet sniffer does. Nothing runs for it until it is read, so that it takes no time
@@ -116,7 +116,7 @@ func segment(packet []byte, sent bool) (s Segment, ok bool) {
 		own = tcp
 	}
 	return Segment{
-		Sent: sent, Port: binary.BigEndian.Uint16(own), SYN: tcp[13]&2 != 0, ACK: tcp[13]&16 != 0, Payload: bytes.Clone(tcp[offset:]),
+		Sent: sent, Port: binary.BigEndian.Uint16(own), SYN: tcp[13]&2 != 0, Payload: bytes.Clone(tcp[offset:]),
 	}, true
 }
 
