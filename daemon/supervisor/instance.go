@@ -230,15 +230,19 @@ func (i *instance) run(ctx context.Context) {
 			// Somebody has looked after it: what was before does not count.
 			wait.Reset()
 			crashes = nil
-			i.mu.Lock()
-			i.state.Restarts++
-			i.mu.Unlock()
+			i.again()
 		case <-time.After(pause):
-			i.mu.Lock()
-			i.state.Restarts++
-			i.mu.Unlock()
+			i.again()
 		}
 	}
+}
+
+// again notes another start: nobody sees the state of before with the count of after.
+func (i *instance) again() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.state.Restarts++
+	i.state.Phase, i.state.Cause, i.state.Since = Starting, "", time.Now()
 }
 
 // ended counts an end by its reason: what comes after the first line is what the plugin itself said.
