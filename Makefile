@@ -25,7 +25,7 @@ TEST_MODULES  := grpc cryptography google.protobuf
 TEST_PACKAGES := gcc libc6-dev zsh fish nginx-light curl openssl iproute2 protobuf-compiler libprotobuf-dev python3-grpcio python3-cryptography python3-protobuf exim4-daemon-light rsyslog
 
 # Tests with disks and networks of their own, or marked packets, which root alone can make.
-ROOT_TESTS := TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
+ROOT_TESTS := TestNobodyGetsAReservedPortByChance TestSoakChaosLosesNothingThatWasAcknowledged TestInfluxDBWhoseDiskWasFullWritesAgain \
 	TestALineTakesItsDelayAndNoMore TestALineLosesEveryNthPacketOfTheClient TestNamespacesDoNotSeeTheMachine \
 	TestEveryPhaseIsTheSameAsCurls TestTimesStayTrueWhenManyProbesAreDueAtOnce \
 	TestBadServersAreToldForWhatTheyAreAndLeaveNothing TestThePluginTellsBadServersForWhatTheyAre TestAllSocketsGoOverTheLine \

@@ -30,7 +30,7 @@ var floors = [][]string{
 	{"daemon/influx/embedded"},
 	{"daemon/config", "daemon/spool", "daemon/influx"},
 	{"daemon/point/pointtest"},
-	{"daemon/point", "daemon/process", "daemon/backoff", "daemon/redaction", "daemon/tally", "daemon/soak"},
+	{"daemon/point", "daemon/process", "daemon/backoff", "daemon/redaction", "daemon/tally", "daemon/soak", "daemon/port"},
 	{"sdk/sdktest"},
 	{"sdk"},
 	{"sdk/wire"},

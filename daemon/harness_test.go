@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/vedette-monitor/vedette/daemon/console"
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/influx/embedded/influxdtest"
+	"github.com/vedette-monitor/vedette/daemon/port"
 )
 
 // patience is far more than anything here may take.
@@ -273,13 +273,14 @@ func waitUntil(t *testing.T, what string, deadline time.Duration, holds func() b
 	}
 }
 
-// freePort returns a port of loopback that nobody listens on, for what can not choose one by itself.
-func freePort(t *testing.T) int {
+// reservePort returns a port of loopback that is kept for the test, for what can not choose one by itself or ends and comes
+// back, and for what is to refuse connections.
+func reservePort(t *testing.T) *port.Reserved {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r, err := port.Reserve(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(func() { _ = r.Close() })
+	return r
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -49,8 +48,8 @@ func startNginx(t *testing.T) *nginx {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	authority := newAuthority(t)
 	n := &nginx{
-		plain: fmt.Sprintf("127.0.0.1:%d", freePort(t)), tls: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
-		expired: fmt.Sprintf("127.0.0.1:%d", freePort(t)), ca: filepath.Join(dir, "ca.pem"),
+		plain: reservePort(t).Address(), tls: reservePort(t).Address(),
+		expired: reservePort(t).Address(), ca: filepath.Join(dir, "ca.pem"),
 	}
 	writeFile(t, n.ca, authority.pem)
 	day := 24 * time.Hour

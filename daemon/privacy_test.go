@@ -153,7 +153,7 @@ plugin "refusing" {
     headers = { "Bad Name" = "secret-in-header" }
   }
 }
-`, address, freePort(t), s.careless())))
+`, address, reservePort(t).Number, s.careless())))
 	s.secrets = []string{
 		"secret-in-url", "secret-in-query", "secret-in-header", "secret-in-body", "secret-in-redirect", "secret-in-environment",
 		"d2F0Y2hlcjpzZWNyZXQtaW4tdXJs", // the URL's user and password, as basic authorization sends them

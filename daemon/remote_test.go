@@ -21,11 +21,11 @@ import (
 
 // remoteInfluxDB is an InfluxDB that is not the daemon's: with a configuration of its own, started when a test wants.
 type remoteInfluxDB struct {
-	t    *testing.T
-	dir  string
-	port int
-	url  string
-	stop func() // ends what start has started
+	t       *testing.T
+	dir     string
+	address string
+	url     string
+	stop    func() // ends what start has started
 }
 
 const remoteConf = `
@@ -37,7 +37,7 @@ bind-address = "127.0.0.1:0"
   dir = %[2]q
   wal-dir = %[3]q
 [http]
-  bind-address = "127.0.0.1:%[4]d"
+  bind-address = "%[4]s"
   auth-enabled = true
   log-enabled = false
 [monitor]
@@ -48,15 +48,15 @@ bind-address = "127.0.0.1:0"
 
 func newRemoteInfluxDB(t *testing.T) *remoteInfluxDB {
 	t.Helper()
-	port := freePort(t)
-	r := &remoteInfluxDB{t: t, dir: t.TempDir(), port: port, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	r := &remoteInfluxDB{t: t, dir: t.TempDir(), address: reservePort(t).Address()}
+	r.url = "http://" + r.address
 	r.writeConf()
 	return r
 }
 
 func (r *remoteInfluxDB) writeConf() {
 	r.t.Helper()
-	conf := fmt.Sprintf(remoteConf, filepath.Join(r.dir, "meta"), filepath.Join(r.dir, "data"), filepath.Join(r.dir, "wal"), r.port)
+	conf := fmt.Sprintf(remoteConf, filepath.Join(r.dir, "meta"), filepath.Join(r.dir, "data"), filepath.Join(r.dir, "wal"), r.address)
 	writeFile(r.t, filepath.Join(r.dir, "influxdb.conf"), []byte(conf))
 }
 

@@ -42,7 +42,7 @@ func siteOfRootConfig(t *testing.T) *site {
 		if !strings.Contains(config, port) {
 			t.Fatalf("%s has no port %s to replace", rootConfig, port)
 		}
-		config = strings.ReplaceAll(config, port, strconv.Itoa(freePort(t)))
+		config = strings.ReplaceAll(config, port, strconv.Itoa(reservePort(t).Number))
 	}
 	return newSite(t, config)
 }

@@ -22,7 +22,7 @@ var (
 func TestPointsOfAWebServerAreStoredAsTheSchemaSays(t *testing.T) {
 	t.Parallel()
 	web := startNginx(t)
-	refused := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	refused := reservePort(t).Address()
 	s := newSite(t, withEmbedded(quickPlugin+fmt.Sprintf(`
   tags     = { team = "shop" }
   target "plain" {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vedette-monitor/vedette/bench/process"
+	"github.com/vedette-monitor/vedette/daemon/port"
 )
 
 // influxd is the InfluxDB 1.8 of all contestants, with authentication as in life.
@@ -21,7 +21,6 @@ type influxd struct {
 	program string
 	conf    string
 	url     string
-	address string
 	client  http.Client
 }
 
@@ -31,11 +30,12 @@ func startInfluxd(ctx context.Context, program, dir string) (*influxd, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	// Also while the server is down nobody else gets its port.
+	reserved, err := port.Reserve(0)
 	if err != nil {
 		return nil, err
 	}
-	i := &influxd{program: program, conf: filepath.Join(dir, "influxdb.conf"), url: "http://" + address, address: address}
+	i := &influxd{program: program, conf: filepath.Join(dir, "influxdb.conf"), url: "http://" + reserved.Address()}
 	config := fmt.Sprintf(`reporting-disabled = true
 bind-address = "127.0.0.1:0"
 [meta]
@@ -54,7 +54,7 @@ bind-address = "127.0.0.1:0"
   store-enabled = false
 [logging]
   level = "error"
-`, dir, address)
+`, dir, reserved.Address())
 	if err := os.WriteFile(i.conf, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
@@ -62,14 +62,6 @@ bind-address = "127.0.0.1:0"
 		return nil, err
 	}
 	return i, i.query("CREATE USER admin WITH PASSWORD 'bench' WITH ALL PRIVILEGES", nil)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // up starts the server, again after down.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vedette-monitor/vedette/daemon/port"
 	"github.com/vedette-monitor/vedette/daemon/process"
 )
 
@@ -36,12 +36,11 @@ var server2 = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	reserved, err := port.Reserve(0)
 	if err != nil {
 		return "", err
 	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := reserved.Address()
 	cmd := exec.Command(binary, "run", "--http-bind-address", address, "--bolt-path", filepath.Join(dir, "bolt"),
 		"--sqlite-path", filepath.Join(dir, "sqlite"), "--engine-path", filepath.Join(dir, "engine"), "--reporting-disabled", "--log-level", "error")
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}

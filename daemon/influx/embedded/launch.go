@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,17 +15,16 @@ import (
 	"time"
 
 	"github.com/vedette-monitor/vedette/daemon/backoff"
+	"github.com/vedette-monitor/vedette/daemon/port"
 	"github.com/vedette-monitor/vedette/daemon/process"
 )
-
-const loopback = "127.0.0.1"
 
 // launcher starts InfluxDB again and again, for one Run.
 type launcher struct {
 	*Server
 	binary, dir string // absolute
 	lock        *os.File
-	port        int // 0 until one is chosen
+	reserved    *port.Reserved // nil until one is chosen; no connection of the daemon has it while InfluxDB is away
 	wasReady    bool
 	readySince  time.Time // of the process that runs now; zero when it is not ready
 }
@@ -38,16 +36,18 @@ func (l *launcher) once(ctx context.Context) error {
 		return err
 	}
 	url := "http://" + address
-	backup, err := freeAddress()
+	// Nobody needs to know the port of this one before InfluxDB runs.
+	backup, err := port.Reserve(0)
 	if err != nil {
-		return err
+		return fmt.Errorf("find a port for the backup service of InfluxDB: %w", err)
 	}
-	c, err := ensureCredentials(l.dir, url, l.options.Socket, backup)
+	defer backup.Close()
+	c, err := ensureCredentials(l.dir, url, l.options.Socket, backup.Address())
 	if err != nil {
 		return unmendable{err}
 	}
 	launch := rand.Text()
-	text, err := config(l.dir, address, backup, l.options.Socket, launch, l.options.Memory)
+	text, err := config(l.dir, address, backup.Address(), l.options.Socket, launch, l.options.Memory)
 	if err != nil {
 		return unmendable{err}
 	}
@@ -93,32 +93,35 @@ func (l *launcher) once(ctx context.Context) error {
 	return l.explain(p.Err(), p.output.reason())
 }
 
-// choosePort makes sure that the port is free, so that a taken one is an error about the port and not about InfluxDB.
+// choosePort makes sure that the port is free, so that a taken one is an error about the port and not about InfluxDB, and
+// keeps it until Run ends.
 func (l *launcher) choosePort() (string, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(l.port)))
+	if l.reserved != nil {
+		return l.reserved.Address(), nil
+	}
+	reserved, err := port.Reserve(l.options.Port)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", l.taken()
+		return "", l.taken(l.options.Port)
 	} else if err != nil {
 		return "", unmendable{fmt.Errorf("start the embedded InfluxDB: %w: choose another port: influxdb { port = … }", err)}
 	}
-	l.port = listener.Addr().(*net.TCPAddr).Port
-	return listener.Addr().String(), listener.Close()
+	l.reserved = reserved
+	return reserved.Address(), nil
 }
 
-// freeAddress finds a port for the service that nobody needs to know before InfluxDB runs.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return "", fmt.Errorf("find a port for the backup service of InfluxDB: %w", err)
+// releasePort lets others have the port, or another be chosen.
+func (l *launcher) releasePort() {
+	if l.reserved != nil {
+		_ = l.reserved.Close()
+		l.reserved = nil
 	}
-	return listener.Addr().String(), listener.Close()
 }
 
-func (l *launcher) taken() error {
+func (l *launcher) taken(number int) error {
 	err := fmt.Errorf("start the embedded InfluxDB: port %d on %s is taken by another program: stop that program, or "+
-		"choose another port: influxdb { port = … }", l.port, loopback)
+		"choose another port: influxdb { port = … }", number, port.Host)
 	if l.options.Port == 0 && !l.wasReady {
-		l.port = 0 // it was ours to choose, and nobody knows it yet
+		l.releasePort() // it was ours to choose, and nobody knows it yet
 		return err
 	}
 	return unmendable{err}
@@ -231,8 +234,8 @@ func (l *launcher) stop(p *running) {
 
 // explain says why a process ended that nobody has stopped.
 func (l *launcher) explain(exit error, lastLines string) error {
-	if !l.wasReady && strings.Contains(lastLines, net.JoinHostPort(loopback, strconv.Itoa(l.port))+": bind: address already") {
-		return l.taken()
+	if strings.Contains(lastLines, l.reserved.Address()+": bind: address already") {
+		return l.taken(l.reserved.Number)
 	}
 	how := "exit status 0"
 	if exit != nil {

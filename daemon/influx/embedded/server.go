@@ -136,7 +136,8 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	defer held.Close()
 
-	run := launcher{Server: s, lock: held, port: s.options.Port}
+	run := launcher{Server: s, lock: held}
+	defer run.releasePort()
 	if run.binary, err = filepath.Abs(s.options.Binary); err != nil {
 		return fmt.Errorf("find the InfluxDB program: %w", err)
 	}

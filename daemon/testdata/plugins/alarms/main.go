@@ -52,7 +52,7 @@ func (a *alarms) Collect(_ context.Context, out sdk.Emitter) error {
 type ledgerConfig struct {
 	File  sdk.Path `hcl:"file" doc:"File of the notices."`
 	Delay float64  `hcl:"delay,optional" default:"0" doc:"The longest time that a notice takes, in seconds."`
-	Fail  float64  `hcl:"fail,optional" default:"0" doc:"The part of the attempts that fail."`
+	Fail  float64  `hcl:"fail,optional" default:"0" doc:"The part of the attempts that fail, but for the third and later ones of a notice."`
 	Hang  sdk.Path `hcl:"hang,optional" doc:"File that makes attempts hang until their deadlines while it is there."`
 	Deaf  sdk.Path `hcl:"deaf,optional" doc:"File that makes attempts hang beyond their deadlines while it is there."`
 	Mad   sdk.Path `hcl:"mad,optional" doc:"File that makes what becomes of attempts nonsense while it is there."`
@@ -79,7 +79,7 @@ func (l *ledger) Notify(ctx context.Context, notice *sdk.Notice) sdk.Report {
 		return sdk.Report{Deliveries: []sdk.Delivery{{Outcome: 99, Code: "\x1b[2J", Message: strings.Repeat("告警\u202e", 1<<16)}}}
 	}
 	time.Sleep(time.Duration(rand.Float64() * l.Delay * float64(time.Second)))
-	if rand.Float64() < l.Fail {
+	if notice.Attempt < 3 && rand.Float64() < l.Fail {
 		return report(sdk.Delivery{Outcome: sdk.Temporary, Code: "450", Message: "later"})
 	}
 	type told struct{ Incident, Alert, Key, Kind, Summary, Ended string }
