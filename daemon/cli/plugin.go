@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -52,11 +53,17 @@ func newPluginList(dir *string) *cobra.Command {
 		var rows [][]string
 		for _, name := range catalog.Names() {
 			e := entry{Name: name, Version: "-", Roles: []wire.Role{}, Lock: "-"}
-			m, sum, err := catalog.Inspect(name, nil, nil)
-			if err != nil {
-				e.Doc = err.Error()
-			} else {
+			m, sum, err := catalog.Inspect(name, nil, func(sum string) error { return lock.Check(name, sum, false) })
+			if err == nil {
 				e.Version, e.Doc, e.Roles, e.Lock = m.Version, m.Doc, m.Roles, lockState(lock, m, sum)
+				err = m.Check()
+			}
+			var other *config.NotLocked
+			if errors.As(err, &other) {
+				e.Lock = "locked to another"
+			}
+			if err != nil {
+				e.Doc = "can not be used: " + err.Error()
 			}
 			list = append(list, e)
 			rows = append(rows, []string{e.Name, e.Version, cmp.Or(strings.Join(roleNames(e.Roles), ", "), "-"), e.Lock, e.Doc})

@@ -3,6 +3,7 @@ package influx
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -176,6 +177,9 @@ func (d *delivery) setAside(ctx context.Context, lines [][]byte, reason string) 
 	}
 }
 
+// smallestLimit is below any that is meant for requests: who finds a point too large that is smaller takes none at all.
+const smallestLimit = 4 << 10
+
 // deliver sends the same lines until InfluxDB has judged them.
 func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) {
 	content, err := d.w.bodies.of(lines)
@@ -191,6 +195,10 @@ func (d *delivery) deliver(ctx context.Context, lines [][]byte) (answer, error) 
 		d.w.prepareIfNeeded(ctx)
 		d.Requests++
 		a := d.w.post(ctx, content)
+		if a.verdict == tooLarge && len(lines) == 1 && len(lines[0]) < smallestLimit {
+			a.verdict = misconfigured
+			a.reason += fmt.Sprintf(" for one point of %d bytes; check url, and what stands between here and InfluxDB", len(lines[0]))
+		}
 		// A request that its own context cut off says nothing about the server.
 		if err := ctx.Err(); err != nil && a.verdict == unsettled {
 			return answer{}, err

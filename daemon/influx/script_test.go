@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -249,7 +250,7 @@ func TestWriterWaitsAsLongAsTheServerAsks(t *testing.T) {
 }
 
 func TestTooLargeBatchIsHalved(t *testing.T) {
-	const limit = 300
+	const limit = 5 << 10
 	var s *script
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if body, _ := io.ReadAll(r.Body); len(body) > limit {
@@ -266,13 +267,28 @@ func TestTooLargeBatchIsHalved(t *testing.T) {
 	s, url := play(t, answers...)
 	w, refused := writerTo(t, influx.WriterOptions{URL: url, Bucket: "b"})
 	giant := `m s="` + strings.Repeat("x", limit) + `" 1`
-	got, err := w.Write(limited(t), lines(append(points(50), giant)...))
+	got, err := w.Write(limited(t), lines(append(points(500), giant)...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantResult(t, got, influx.Result{Stored: 50, Rejected: 1})
-	if len(s.stored) != 50 || len(refused.lines) != 1 || refused.lines[0] != giant || !strings.Contains(refused.why[0], "413") {
+	wantResult(t, got, influx.Result{Stored: 500, Rejected: 1})
+	if len(s.stored) != 500 || len(refused.lines) != 1 || refused.lines[0] != giant || !strings.Contains(refused.why[0], "413") {
 		t.Errorf("the server has %d; refused: %q %q", len(s.stored), refused.lines, refused.why)
+	}
+}
+
+func TestWhatFindsEveryPointTooLargeJudgesNone(t *testing.T) {
+	s, url := play(t, page(413), page(413), page(413), page(413))
+	var seen []influx.Condition
+	w, refused := writerTo(t, influx.WriterOptions{URL: url, Bucket: "b", OnChange: func(c influx.Condition, _ string) { seen = append(seen, c) }})
+	influx.SetWaits(w, time.Millisecond)
+	got, err := w.Write(limited(t), lines(points(4)...))
+	// The requests are for all four, the first half, the first one three times, the second one, and the other half.
+	if want := (influx.Result{Stored: 4, Requests: 7}); err != nil || got != want || len(s.stored) != 4 || len(refused.lines) > 0 {
+		t.Errorf("result %+v, want %+v; refused %q, %v", got, want, refused.why, err)
+	}
+	if reason := w.State().LastError; !slices.Contains(seen, influx.Misconfigured) || !strings.Contains(reason, "413") || !strings.Contains(reason, "check url") {
+		t.Errorf("conditions %v; reason %q", seen, reason)
 	}
 }
 
