@@ -21,6 +21,7 @@ import (
 type Copier struct {
 	binary      string
 	credentials Credentials
+	removeTime  time.Duration // how long the removal of what a restore has begun may take
 }
 
 // NewCopier prepares a Copier. The program is influxd.
@@ -31,7 +32,7 @@ func NewCopier(binary string, c Credentials) (*Copier, error) {
 	if c.Backup == "" {
 		return nil, errors.New("the private InfluxDB was started by an older release: start the daemon again")
 	}
-	return &Copier{binary, c}, nil
+	return &Copier{binary, c, 30 * time.Second}, nil
 }
 
 // Backup copies the database into dir, which must not exist or be empty, for this user alone. It returns how many bytes
@@ -92,10 +93,7 @@ func (c *Copier) Restore(ctx context.Context, dir, database string) error {
 	}
 	if err := c.bring(ctx, setup, dir, database); err != nil {
 		err = fmt.Errorf("restore InfluxDB: %w", err)
-		// Whoever has interrupted it must not find half a database either.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
-		defer cancel()
-		if left := setup.RemoveDatabase(ctx, database); left != nil {
+		if left := c.remove(context.WithoutCancel(ctx), setup, database); left != nil {
 			err = fmt.Errorf("%w; the half of it that is there could not be removed (%w), so remove it with "+
 				"`vedette influx shell --admin`: %s", err, left, influx.DropDatabase(database))
 		}
@@ -104,8 +102,21 @@ func (c *Copier) Restore(ctx context.Context, dir, database string) error {
 	return nil
 }
 
-// removeTime is how long the removal of what a restore has begun may take.
-const removeTime = 30 * time.Second
+// remove removes what a restore has begun: whoever has interrupted it must not find half a database either. InfluxDB 1.8 may
+// still be opening what it was sent, and then crashes at the removal (it asks the index that it closes); so where there is no
+// answer it is asked again, once the daemon has started it again.
+func (c *Copier) remove(ctx context.Context, setup *influx.Setup1, database string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.removeTime)
+	defer cancel()
+	for {
+		err := setup.RemoveDatabase(ctx, database)
+		if err == nil || errors.As(err, new(*influx.QueryError)) || sleep(ctx, removePause) != nil {
+			return err
+		}
+	}
+}
+
+const removePause = 200 * time.Millisecond
 
 // bring makes the new database.
 func (c *Copier) bring(ctx context.Context, setup *influx.Setup1, dir, database string) error {

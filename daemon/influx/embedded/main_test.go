@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/vedette-monitor/vedette/daemon/influx"
 	"github.com/vedette-monitor/vedette/daemon/influx/embedded/influxdtest"
@@ -57,6 +60,10 @@ func start(t *testing.T, o Options, watches ...watch) *server {
 	if o.Dir == "" {
 		o.Dir = filepath.Join(t.TempDir(), "influxdb")
 	}
+	var said bytes.Buffer
+	if o.Logger == nil {
+		o.Logger = hclog.New(&hclog.LoggerOptions{Output: &said, Level: hclog.Debug})
+	}
 	ctx, end := context.WithCancel(context.Background())
 	s := &server{Server: New(o), t: t, end: end, done: make(chan struct{})}
 	for _, w := range watches {
@@ -69,6 +76,9 @@ func start(t *testing.T, o Options, watches ...watch) *server {
 	t.Cleanup(func() {
 		end()
 		_ = s.result()
+		if t.Failed() {
+			t.Logf("what was logged:\n%s", &said)
+		}
 	})
 	return s
 }
