@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -43,7 +45,8 @@ func NewHTTP(s Service) *HTTP {
 		service: s,
 		key:     hex.EncodeToString(sum[:]),
 		client: &http.Client{
-			Timeout: s.Timeout,
+			Timeout:       s.Timeout,
+			CheckRedirect: keepSecrets,
 			Transport: &http.Transport{
 				// No proxy that an environment names: what is configured is asked.
 				Proxy:             nil,
@@ -52,6 +55,51 @@ func NewHTTP(s Service) *HTTP {
 			},
 		},
 	}
+}
+
+// keepSecrets lets a redirect be followed, as http.Client does by itself, and tells no secret to where it leads: the client gives the
+// authorization to other ports of the same host, in clear text too, and the whole address to everybody as the referer.
+func keepSecrets(next *http.Request, before []*http.Request) error {
+	if len(before) >= maxRedirects {
+		return errRedirects
+	}
+	next.Header.Del("Referer")
+	if first := before[0].URL; next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
+		next.Header.Del("Authorization")
+	}
+	return nil
+}
+
+const maxRedirects = 10
+
+var errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+
+// failure says why there is no answer, in words that hold nothing of the address, the request or the answer: the errors of the client
+// repeat them, with whatever secret is in them.
+func failure(err error) string {
+	var lookup *net.DNSError
+	var system *net.OpError
+	var certificate *tls.CertificateVerificationError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, errRedirects):
+		return errRedirects.Error()
+	case errors.As(err, &lookup):
+		return lookup.Error()
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.As(err, &certificate):
+		return certificate.Error()
+	case errors.As(err, &system):
+		return system.Error()
+	case strings.HasSuffix(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "it speaks http, and not https"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed"
+	case errors.Is(err, context.Canceled):
+		return "stopped"
+	}
+	return "no proper answer of HTTP"
 }
 
 // Read implements Source.
@@ -75,12 +123,7 @@ func (h *HTTP) ask(ctx context.Context, before Part) (Part, error) {
 	}
 	answer, err := h.client.Do(req)
 	if err != nil {
-		// The error of the client repeats the address, with whatever secret is in it.
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return Part{}, fmt.Errorf("asking %s: %s", h.service.URL.Host, printable(err.Error()))
+		return Part{}, fmt.Errorf("asking %s: %s", h.service.URL.Host, printable(failure(err)))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusNotModified && before.Stamp != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -172,5 +173,85 @@ func TestAServiceThatCanNotBeReachedIsToldWithoutItsAddress(t *testing.T) {
 	roots.AddCert(secure.Certificate())
 	if _, err := s.source(t, func(how *Service) { how.RootCAs = roots }).Read(context.Background(), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARedirectGetsNoSecretOfTheService(t *testing.T) {
+	home, other := newService(t), newService(t)
+	other.body = "[]"
+	for name, c := range map[string]struct {
+		to   string
+		kept bool
+	}{
+		"another port": {other.address, false},
+		"another name": {strings.Replace(other.address, "127.0.0.1", "localhost", 1), false},
+		"the same":     {"/other", true},
+	} {
+		asked := map[string]http.Header{}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked[r.URL.Path] = r.Header
+			if r.URL.Path == "/other" {
+				_, _ = fmt.Fprint(w, "[]")
+				return
+			}
+			http.Redirect(w, r, c.to, http.StatusFound)
+		}))
+		home.address, other.asked = server.URL+"/list?token=hush", nil
+		source := home.source(t, func(how *Service) { how.User, how.Password = "me", "hush" })
+		if _, err := source.Read(context.Background(), nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		server.Close()
+		header := asked["/other"]
+		if !c.kept && len(other.asked) == 1 {
+			header = other.asked[0].Header
+		}
+		if asked["/list"].Get("Authorization") == "" || header == nil || (header.Get("Authorization") != "") != c.kept || header.Get("Referer") != "" {
+			t.Errorf("%s: asked with %v, and then with %v", name, asked["/list"], header)
+		}
+	}
+}
+
+func TestAnErrorOfAServiceTellsNoSecret(t *testing.T) {
+	s := newService(t)
+	for name, c := range map[string]struct {
+		answer func(request string) string
+		want   string
+	}{
+		"a broken redirect": {func(string) string {
+			return "HTTP/1.1 302 Found\r\nLocation: http://me:hush@localhost:99x/?token=hush\r\n\r\n"
+		}, "no proper answer of HTTP"},
+		"a mirror":     {func(request string) string { return request }, "no proper answer of HTTP"},
+		"a bad header": {func(request string) string { return "HTTP/1.1 200 OK\r\n" + strings.ReplaceAll(request, ":", "") }, "no proper answer of HTTP"},
+		"a loop": {func(string) string {
+			return "HTTP/1.1 302 Found\r\nLocation: /?token=hush\r\nContent-Length: 0\r\n\r\n"
+		}, "more than 10 redirects"},
+		"nothing": {func(string) string { return "" }, "connection closed"},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				request := make([]byte, 4096)
+				n, _ := conn.Read(request)
+				_, _ = fmt.Fprint(conn, c.answer(string(request[:n])))
+				_ = conn.Close()
+			}
+		}()
+		s.address = "http://" + l.Addr().String() + "/list?token=hush"
+		_, err = s.source(t, func(how *Service) { how.User, how.Password = "hush", "hush" }).Read(context.Background(), nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "aHVzaDpodXNo") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		_ = l.Close()
+		<-done
 	}
 }
