@@ -359,6 +359,9 @@ func TestSecretsAreNotShownOfTextThatCanNotBeParsed(t *testing.T) {
 		"influxdb {\n  token = \"hunter2\n}\n",
 		"influxdb {\n  token = \"hunter2\" org = \"o\"\n}\n",
 		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"http://u:hunter2@127.0.0.1/${nothing}\"\n  }\n}\n",
+		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"http:/u:hunter2@127.0.0.1/${nothing}\"\n  }\n}\n",
+		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"http:///u:hunter2@127.0.0.1/${nothing}\"\n  }\n}\n",
+		"plugin \"http-quality\" {\n  target \"a\" {\n    url = \"/u:hunter2@127.0.0.1/${nothing}\"\n  }\n}\n",
 	} {
 		path := filepath.Join(t.TempDir(), "config.hcl")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

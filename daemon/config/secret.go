@@ -146,8 +146,8 @@ func (b *decoded) secretPaths() [][]string {
 // secretName is how people call a setting that is a secret. It is for texts that no schema explains.
 var secretName = regexp.MustCompile(`(?i)(token|pass|pwd|secret|credential|private|api_?key|auth)`)
 
-// userinfo is the user and password of an address.
-var userinfo = regexp.MustCompile(`://[^/\s"@]+@`)
+// userinfo is the user and password of an address, or of what was meant to be one and has too few slashes, or too many.
+var userinfo = regexp.MustCompile(`[:"]/+[^/\s"@]+@`)
 
 // queryValue is a parameter of an address, with its value.
 var queryValue = regexp.MustCompile(`([?&][^=&\s"]*=)([^&#\s"]+)`)
@@ -156,7 +156,8 @@ var queryValue = regexp.MustCompile(`([?&][^=&\s"]*=)([^&#\s"]+)`)
 // be secrets. The text keeps its width.
 func masked(line string) string {
 	line = userinfo.ReplaceAllStringFunc(line, func(found string) string {
-		return "://" + strings.Repeat("*", len([]rune(found))-4) + "@"
+		before := found[:strings.LastIndexByte(found, '/')+1]
+		return before + strings.Repeat("*", len([]rune(found))-len(before)-1) + "@"
 	})
 	return queryValue.ReplaceAllStringFunc(line, func(found string) string {
 		name, value, _ := strings.Cut(found, "=")

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,13 +13,15 @@ import (
 const (
 	maxErrorText = 400  // a whole error
 	maxQuoted    = 200  // one quoted text within it
+	maxWord      = 32   // what the other side said in place of what it should have
 	maxURLText   = 1024 // a URL, so that a long redirect can not fill the store
 )
 
 // secretWords are what makes the name of a query parameter look like that of a secret. A name that merely contains one is
 // taken for one as well (apikey, X-Amz-Signature, sessionid): a harmless value hidden is the lesser evil.
 var secretWords = [...]string{
-	"token", "key", "secret", "pass", "pwd", "sig", "auth", "access", "session", "credential", "jwt",
+	"token", "tkn", "key", "private", "secret", "pass", "pw", "psw", "sig", "hmac", "auth", "bearer", "access", "sess", "cred", "jwt",
+	"assertion", "saml",
 }
 
 // secretNames are names of query parameters that are secrets by themselves, but within other names are not: the codes and
@@ -26,14 +29,15 @@ var secretWords = [...]string{
 var secretNames = [...]string{"code", "otp", "pin", "sid", "ticket"}
 
 // CleanURL is u without what must not be seen: without user, password and fragment, and with "xxx" for the value of each
-// query parameter whose name contains, in any case, one of token, key (but keyword), secret, pass, pwd, sig, auth, access,
-// session, credential, jwt, or is one of code, otp, pin, sid, ticket, or whose value looks like a query or a URL with such a
-// secret in it. It is cut at 1024 bytes.
+// query parameter whose name contains, in any case, one of token, tkn, key (but keyword), private, secret, pass, pw, psw, sig, hmac,
+// auth, bearer, access, sess, cred, jwt, assertion, saml, or is one of code, otp, pin, sid, ticket, or whose value looks like a query,
+// a URL or JSON with such a secret in it. Of an address without a host, in which what stands before an @ is no user to net/url, only
+// the scheme is left. It is cut at 1024 bytes.
 func CleanURL(u *url.URL) string {
 	if u == nil {
 		return ""
 	}
-	if u.Opaque != "" {
+	if u.Opaque != "" || u.Host == "" && strings.Contains(u.Path, "@") {
 		return printable(u.Scheme, maxURLText) + ":xxx"
 	}
 	c := *u
@@ -101,8 +105,8 @@ func hidesSecret(value string) bool {
 	if err != nil {
 		return true
 	}
-	hasUser := strings.Contains(plain, "@") && strings.Contains(plain, "/")
-	return hasUser || strings.ContainsAny(plain, "=%") && isSecretName(value)
+	hasUser := strings.Contains(plain, "@") && strings.ContainsAny(plain, "/:")
+	return hasUser || strings.ContainsAny(plain, "=%:") && isSecretName(value)
 }
 
 // escapeUnfit makes a path or a query fit for a request line: what url.Parse lets through and HTTP does not is escaped.
@@ -133,6 +137,20 @@ func quote(s string) string {
 	cut := clip(s, maxQuoted)
 	quoted := strconv.Quote(cut)
 	if len(cut) < len(s) {
+		quoted += "…"
+	}
+	return quoted
+}
+
+// quoteWord shows the first word of what the other side said. The rest may be the request that it sends back, with all that is secret
+// in that.
+func quoteWord(said []byte) string {
+	word := said
+	if end := bytes.IndexAny(said, " \t\r\n"); end >= 0 {
+		word = said[:end]
+	}
+	quoted := strconv.Quote(clip(string(word), maxWord))
+	if len(word) < len(said) || len(word) > maxWord {
 		quoted += "…"
 	}
 	return quoted

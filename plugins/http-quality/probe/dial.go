@@ -38,6 +38,10 @@ func (r *run) resolve(to endpoint) ([]netip.Addr, *Error) {
 		if err != nil {
 			return nil, r.failure(OutcomeDNS, err, "looking up %s: %s", to.host, reason(err))
 		}
+		// What ended it may have left it the answer for one family.
+		if r.over() != nil || r.connectOver() {
+			return nil, r.failure(OutcomeDNS, nil, "looking up %s: no answer in time", to.host)
+		}
 		if late, ok := lateness(r.hopStart, r.answered.Load()); ok {
 			r.late.lookup = late
 		}

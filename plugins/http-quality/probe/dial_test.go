@@ -14,6 +14,18 @@ import (
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
+// The other family's answer is no reason to go on when the time is over.
+func TestTimeThatEndsWithHalfOfTheNamesAddressesIsOver(t *testing.T) {
+	dns := dnsServer(t, map[string]record{"half.vedette.test.": {
+		addrs: []string{"127.0.0.1"}, delay: map[dnsmessage.Type]time.Duration{dnsmessage.TypeAAAA: time.Minute},
+	}})
+	res := runTarget(t, Target{URL: parseURL(t, "http://half.vedette.test:1"), Resolver: dns, Timeout: 500 * time.Millisecond})
+	wantOutcome(t, res, OutcomeTimeout, PhaseDNS, "looking up the name")
+	if res.Last().Resolved.Reached {
+		t.Errorf("%+v", res.Last())
+	}
+}
+
 func TestNameWithoutAddressIsDNS(t *testing.T) {
 	dns := dnsServer(t, map[string]record{
 		"four.vedette.test.": {addrs: []string{"127.0.0.1"}}, "none.vedette.test.": {}, "mute.vedette.test.": {mute: true},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -17,6 +18,8 @@ const (
 	ownWindow = 16 << 20
 	// maxIdleFrames is how many frames a server may send that bring nothing, before it is taken for a hostile one.
 	maxIdleFrames = 1000
+	// maxContinued is how many frames a header may have after its first one: maxHead fills 16, and servers may send smaller ones.
+	maxContinued = 200
 )
 
 // httpTwo speaks HTTP/2 (RFC 9113), one request at a time. Frames and header compression are x/net's. Its ClientConn is not
@@ -44,13 +47,51 @@ type httpTwo struct {
 
 func newHTTP2(conn net.Conn, w *wire) *httpTwo {
 	c := &httpTwo{conn: conn, wire: w, maxFrame: 16 << 10, initial: 65535, window: 65535}
-	c.framer = http2.NewFramer(conn, conn)
+	c.framer = http2.NewFramer(conn, &continued{in: conn})
 	c.framer.SetMaxReadFrameSize(16 << 10)
 	c.framer.MaxHeaderListSize = maxHead
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.framer.SetReuseFrames()
 	c.encoder = hpack.NewEncoder(&c.block)
 	return c
+}
+
+// continued counts the frames that continue a header, which the framer reads without end as long as they are empty.
+type continued struct {
+	in     io.Reader
+	header [9]byte // of a frame (RFC 9113, 4.1)
+	have   int     // bytes of it
+	left   int     // bytes of the frame's payload
+	count  int     // CONTINUATION frames in a row
+}
+
+var errContinued = fmt.Errorf("more than %d frames within the header", maxContinued)
+
+// Read implements io.Reader.
+func (c *continued) Read(b []byte) (int, error) {
+	if c.count > maxContinued {
+		return 0, errContinued
+	}
+	n, err := c.in.Read(b)
+	for b = b[:n]; len(b) > 0; {
+		if c.left > 0 {
+			skipped := min(c.left, len(b))
+			c.left, b = c.left-skipped, b[skipped:]
+			continue
+		}
+		taken := copy(c.header[c.have:], b)
+		c.have, b = c.have+taken, b[taken:]
+		if c.have < len(c.header) {
+			continue
+		}
+		c.have, c.left = 0, int(c.header[0])<<16|int(c.header[1])<<8|int(c.header[2])
+		if http2.FrameType(c.header[3]) != http2.FrameContinuation {
+			c.count = 0
+		} else {
+			c.count++
+		}
+	}
+	return n, err
 }
 
 func (c *httpTwo) exchange(r *run, q *request) *Error {
@@ -233,7 +274,7 @@ func (c *httpTwo) takeHead(r *run, f *http2.MetaHeadersFrame) error {
 	}
 	status, err := parseCode(f.PseudoValue("status"))
 	if err != nil {
-		return fmt.Errorf("status is %s", quote(f.PseudoValue("status")))
+		return fmt.Errorf("status is %s", quoteWord([]byte(f.PseudoValue("status"))))
 	}
 	fields := func(yield func(name, value string) bool) {
 		for _, field := range f.RegularFields() {

@@ -125,6 +125,10 @@ func TestBadServersOfHTTP2HaveTheRightOutcomeAndPhase(t *testing.T) {
 			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: bytes.Repeat([]byte{0x82}, 1000)})
 			whileItGoes(func() error { return p.WriteContinuation(1, false, bytes.Repeat([]byte{0x82}, 16000)) })
 		}), 0, OutcomeReceive, PhaseWait, ""},
+		{"endless header of nothing", speakHTTP2(func(p *peer) {
+			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})
+			whileItGoes(func() error { return p.WriteContinuation(1, false, nil) })
+		}), 0, OutcomeReceive, PhaseWait, "more than 200 frames within the header"},
 		{"header that is longer than its compressed form", speakHTTP2(func(p *peer) {
 			fields := []string{":status", "200"}
 			for range 3000 {

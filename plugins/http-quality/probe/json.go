@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/theory/jsonpath"
 )
@@ -76,7 +78,16 @@ func anyIs(nodes []any, value string) bool {
 
 // sameNumber tells whether two texts are the same number, such as 3 and 3.0.
 func sameNumber(a, b string) bool {
-	x, errX := strconv.ParseFloat(a, 64)
-	y, errY := strconv.ParseFloat(b, 64)
-	return errX == nil && errY == nil && x == y
+	x, isX := number(a)
+	y, isY := number(b)
+	return isX && isY && x.Cmp(y) == 0
+}
+
+// number is what a text in JSON's form of numbers means, to the last digit; none if it is beyond a float64, whose exponent would make
+// it long.
+func number(text string) (*big.Rat, bool) {
+	if float, err := strconv.ParseFloat(text, 64); err != nil || !json.Valid([]byte(text)) || float == 0 && strings.ContainsAny(text, "eE") {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
 }

@@ -59,6 +59,10 @@ func TestExpectationsOfTheBody(t *testing.T) {
 		{"json of another value", document, "", Expectation{JSON: []JSONPath{jsonPath(t, "$.status", "down")}}, []string{"json"},
 			`"$.status" in the body is not "down"`},
 		{"json without it", document, "", Expectation{JSON: []JSONPath{jsonPath(t, "$.other", "")}}, []string{"json"}, `nothing in the body is at "$.other"`},
+		{"json of a number that is close", `{"id":12345678901234567890123,"n":1.0,"far":1e-999999999}`, "", Expectation{JSON: []JSONPath{
+			jsonPath(t, "$.id", "12345678901234567890123"), jsonPath(t, "$.n", "1"), jsonPath(t, "$.n", "10e-1"), jsonPath(t, "$.far", "1e-999999999"),
+			jsonPath(t, "$.id", "12345678901234567890124")}}, []string{"json"}, `"$.id" in the body is not "12345678901234567890124"`},
+		{"json of a number in another form", `{"n":1.0}`, "", Expectation{JSON: []JSONPath{jsonPath(t, "$.n", "0x1p0")}}, []string{"json"}, "is not"},
 		{"no json", "<html>", "", Expectation{JSON: []JSONPath{jsonPath(t, "$.status", "")}}, []string{"json"}, "body is not JSON"},
 		{"more than json", document + "x", "", Expectation{JSON: []JSONPath{jsonPath(t, "$.status", "")}}, []string{"json"}, "body is not JSON"},
 		{"json beyond the limit", document, "", Expectation{JSON: []JSONPath{jsonPath(t, "$.status", "")}, BodyLimit: 50}, []string{"json"},

@@ -1,12 +1,16 @@
 package probe
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // chatty serves request after request on each connection, and counts connections.
@@ -90,6 +94,114 @@ func TestEndedConnectionIsReplacedBeforeTheRequest(t *testing.T) {
 				t.Errorf("%d requests over %d connections: %+v", requests.Load(), connections.Load(), res.Last())
 			}
 		})
+	}
+}
+
+// held keeps what is written back until it is released, so that several records of TLS leave in one segment.
+type held struct {
+	net.Conn
+	on  bool
+	out []byte
+}
+
+func (h *held) Write(b []byte) (int, error) {
+	if !h.on {
+		return h.Conn.Write(b)
+	}
+	h.out = append(h.out, b...)
+	return len(b), nil
+}
+
+func (h *held) release() {
+	h.on = false
+	_, _ = h.Conn.Write(h.out)
+	h.out = nil
+}
+
+// What a server says right after its answer is read with that by TLS, and the kernel has nothing of it any more.
+func TestConnectionOfWhichTLSHasReadMoreIsReplaced(t *testing.T) {
+	ca := newAuthority(t)
+	for name, c := range map[string]struct {
+		version Version
+		serve   func(h *held, conn net.Conn)
+	}{
+		"an answer nobody has asked for": {HTTP1, func(h *held, conn net.Conn) {
+			if _, _, ok := readRequest(conn); !ok {
+				return
+			}
+			h.on = true
+			for _, record := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "hi", "HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n"} {
+				_, _ = conn.Write([]byte(record))
+			}
+			h.release()
+			drain(conn)
+		}},
+		"the end of HTTP/2": {HTTP2, func(h *held, conn net.Conn) {
+			speakHTTP2(func(p *peer) {
+				h.on = true
+				p.head(false, ":status", "200")
+				_ = p.WriteData(1, true, []byte("hi"))
+				_ = p.WriteGoAway(1, http2.ErrCodeNo, nil)
+				h.release()
+				drain(conn)
+			})(conn)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t)
+			config := serverConfig(t, ca, nil)
+			if c.version == HTTP2 {
+				config.NextProtos = []string{"h2"}
+			}
+			var connections atomic.Int64
+			at := listen(t, "127.0.0.1:0", func(raw net.Conn) {
+				h := &held{Conn: raw}
+				if conn := tls.Server(h, config); conn.Handshake() == nil {
+					connections.Add(1)
+					c.serve(h, conn)
+				}
+			})
+			p := newProber(t, Target{URL: parseURL(t, "https://"+at.String()), RootCAs: ca.pool, Version: c.version, Reuse: true, Timeout: patience})
+			defer p.Close()
+			for i := range 3 {
+				res := p.Run(t.Context())
+				checkResult(t, res)
+				wantOutcome(t, res, OutcomeOK, PhaseTransfer, "")
+				if h := res.Last(); h.Reused || h.Status != 200 || h.BodySize != 2 || connections.Load() != int64(i+1) {
+					t.Errorf("%d connections: %+v", connections.Load(), h)
+				}
+			}
+		})
+	}
+}
+
+func TestConnectionOverTLSIsKept(t *testing.T) {
+	ca := newAuthority(t)
+	for _, version := range []Version{HTTP1, HTTP2} {
+		leavesNothing(t)
+		config := serverConfig(t, ca, nil)
+		server := &http.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") })}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = server.ServeTLS(l, "", "")
+		}()
+		p := newProber(t, Target{URL: parseURL(t, "https://"+l.Addr().String()), RootCAs: ca.pool, Version: version, Reuse: true, Timeout: patience})
+		for i := range 4 {
+			res := p.Run(t.Context())
+			checkResult(t, res)
+			wantOutcome(t, res, OutcomeOK, PhaseTransfer, "")
+			if res.Last().Reused != (i > 0) {
+				t.Errorf("HTTP %v, probe %d: %+v", version, i, res.Last())
+			}
+		}
+		p.Close()
+		_ = server.Close()
+		<-done
 	}
 }
 

@@ -2,9 +2,12 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -16,6 +19,7 @@ type link struct {
 	socket        io.Closer
 	remote, local netip.Addr
 	secured       secured
+	session       *tls.Conn // over wire; nil without TLS
 }
 
 // speaker speaks a version of HTTP over a connection.
@@ -129,7 +133,7 @@ func (r *run) openStream(q *request) (*link, *Error) {
 	}
 	w.answer()
 	r.mark(&r.hop.Secured, PhaseRequest)
-	l.secured = secured
+	l.secured, l.session = secured, session
 	l.speaker = r.speak(secured.protocol, session, w)
 	return l, nil
 }
@@ -175,10 +179,20 @@ func (r *run) firstByte(w *wire) {
 
 // quiet tells whether nothing has happened on a kept connection, so that a request may be sent over it.
 func (l *link) quiet() bool {
-	if l.wire != nil {
-		return l.wire.quiet()
+	if l.wire == nil {
+		return !l.spent()
 	}
-	return !l.spent()
+	return l.wire.quiet() && (l.session == nil || l.nothingRead())
+}
+
+// nothingRead tells whether TLS holds nothing that it has read and nobody has taken. Its deadline is over, so that it does not wait for
+// more.
+func (l *link) nothingRead() bool {
+	if l.wire.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	n, err := l.session.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && l.wire.SetReadDeadline(time.Time{}) == nil
 }
 
 // part says farewell. The connection is to be closed next, and both leave together; but where the server ends the connection itself the

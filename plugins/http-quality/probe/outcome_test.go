@@ -145,6 +145,7 @@ func TestBadServersHaveTheRightOutcomeAndPhase(t *testing.T) {
 			OutcomeReceive, PhaseTransfer, "connection closed after 2 bytes of the body"},
 		{"trailer without an end", answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n"), 0,
 			OutcomeReceive, PhaseTransfer, "within the trailer"},
+		{"a length beside a coding", answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 9\r\n\r\nhello"), 0, OutcomeOK, PhaseTransfer, ""},
 		{"two lengths", answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi"), 0,
 			OutcomeReceive, PhaseTransfer, "content length is 2 as well as 3"},
 		{"negative length", answer("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nhi"), 0,

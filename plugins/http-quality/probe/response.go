@@ -89,8 +89,8 @@ func (a *answer) readStatusLine() error {
 	const magic = "HTTP/1."
 	// What is not HTTP shows in its first bytes; do not wait for a line's end that may never come.
 	if start, _ := a.in.Peek(min(a.in.Buffered(), len(magic))); !bytes.HasPrefix([]byte(magic), start) {
-		start, _ = a.in.Peek(min(a.in.Buffered(), maxQuoted))
-		return fmt.Errorf("not HTTP/1: it starts with %s", quote(string(start)))
+		start, _ = a.in.Peek(min(a.in.Buffered(), maxWord+1))
+		return fmt.Errorf("not HTTP/1: it starts with %s", quoteWord(start))
 	}
 	a.head = a.head[:0]
 	line, err := a.readLine(&a.headerSize)
@@ -100,11 +100,11 @@ func (a *answer) readStatusLine() error {
 	line = bytes.TrimRight(line, "\r\n")
 	code := len(magic) + 2 // "HTTP/1.1 200", and then a reason or nothing
 	if len(line) < code+3 || string(line[:len(magic)]) != magic || line[code-1] != ' ' || len(line) > code+3 && line[code+3] != ' ' {
-		return fmt.Errorf("not HTTP/1: it starts with %s", quote(string(line)))
+		return fmt.Errorf("not HTTP/1: it starts with %s", quote(clip(string(line), len("HTTP/1.1 200"))))
 	}
 	status, err := parseCode(string(line[code : code+3]))
 	if minor := line[len(magic)]; err != nil || minor < '0' || minor > '9' {
-		return fmt.Errorf("not HTTP/1: it starts with %s", quote(string(line)))
+		return fmt.Errorf("not HTTP/1: it starts with %s", quote(clip(string(line), len("HTTP/1.1 200"))))
 	} else if minor == '0' {
 		a.version = "1.0"
 	} else {
@@ -193,9 +193,11 @@ func (a *answer) fieldIs(name string, right func(value []byte) bool) (present, i
 
 // readFraming finds out where the body ends (RFC 9112, 6.3).
 func (a *answer) readFraming() error {
+	coded := false // with a transfer coding a length says nothing
 	for name, value := range a.fields {
 		switch {
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			coded = true
 			last := value[bytes.LastIndexByte(value, ',')+1:]
 			a.chunked = bytes.EqualFold(bytes.TrimSpace(last), []byte("chunked"))
 		case bytes.EqualFold(name, []byte("Content-Length")):
@@ -203,7 +205,7 @@ func (a *answer) readFraming() error {
 			for part := range bytes.SplitSeq(value, []byte(",")) {
 				n, err := strconv.ParseUint(string(bytes.TrimSpace(part)), 10, 63)
 				if err != nil {
-					return fmt.Errorf("content length is %s", quote(string(value)))
+					return fmt.Errorf("content length is %s", quoteWord(value))
 				}
 				if a.contentLength >= 0 && a.contentLength != int64(n) {
 					return fmt.Errorf("content length is %d as well as %d", a.contentLength, n)
@@ -212,7 +214,7 @@ func (a *answer) readFraming() error {
 			}
 		}
 	}
-	if a.chunked {
+	if coded {
 		a.contentLength = -1
 	}
 	return nil
@@ -338,7 +340,7 @@ func (a *answer) readChunkSize() (int64, error) {
 	digits = bytes.TrimRight(digits, " \t\r\n")
 	size, err := strconv.ParseUint(string(digits), 16, 63)
 	if err != nil {
-		return 0, fmt.Errorf("bad chunk size %s", quote(string(digits)))
+		return 0, fmt.Errorf("bad chunk size %s", quoteWord(digits))
 	}
 	return int64(size), nil
 }

@@ -25,6 +25,19 @@ func TestNoSecretIsTold(t *testing.T) {
 		flat := strings.NewReplacer("\r\n", " ", ":", " ").Replace(head + body)
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nX-Echo: %s\r\nX-Version: 1\r\nContent-Length: %d\r\n\r\n%s", flat, len(flat), flat)
 	}
+	// What is no HTTP is shown in the error.
+	mirror := func(before string) func(net.Conn) {
+		return func(conn net.Conn) {
+			head, body, _ := readRequest(conn)
+			fmt.Fprint(conn, before+head+body)
+		}
+	}
+	backwards := func(conn net.Conn) { // the header without the request line, so that it begins in the middle
+		head, _, _ := readRequest(conn)
+		_, fields, _ := strings.Cut(head, "\r\n")
+		_, fields, _ = strings.Cut(fields, "\r\n")
+		fmt.Fprint(conn, fields)
+	}
 	redirecting := func(to string) func(net.Conn) {
 		return func(conn net.Conn) {
 			readRequest(conn)
@@ -41,22 +54,30 @@ func TestNoSecretIsTold(t *testing.T) {
 		return Target{Proxy: u, ProxyPasswordFile: password}
 	}
 	servers := map[string]string{
-		"echo": plain(echo), "echo over TLS": secure(echo), "reset": plain(func(conn net.Conn) { readRequest(conn); reset(conn) }),
-		"refused": "http://127.0.0.1:1", "no TLS": strings.Replace(plain(drain), "http:", "https:", 1),
+		"echo": plain(echo), "echo over TLS": secure(echo), "mirror": plain(mirror("")), "mirror over TLS": secure(mirror("")),
+		"mirror as a status":     plain(mirror("HTTP/1.1 ")),
+		"mirror as a field":      plain(mirror("HTTP/1.1 200 OK\r\nContent-Length: ")),
+		"mirror as a chunk":      plain(mirror("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")),
+		"mirror from the middle": plain(backwards),
+		"reset":                  plain(func(conn net.Conn) { readRequest(conn); reset(conn) }),
+		"refused":                "http://127.0.0.1:1", "no TLS": strings.Replace(plain(drain), "http:", "https:", 1),
 		"redirect with a user":    plain(redirecting("http://bob:" + secret + "@127.0.0.1:1/?code=" + secret)),
+		"redirect with one slash": plain(redirecting("http:/bob:" + secret + "@127.0.0.1:1/")),
+		"redirect with three":     plain(redirecting("http:///bob:" + secret + "@127.0.0.1:1/")),
 		"redirect to nothing":     plain(redirecting("ftp://bob:" + secret + "@x/?sig=" + secret)),
 		"redirect that is broken": plain(redirecting("http://bob:" + secret + "@[::bad/?key=" + secret)),
 		"redirect with a token":   plain(redirecting("/landing?token=" + secret)),
 	}
 	query := "/a?key=" + secret + "&code=" + secret + "&X-Amz-Signature=" + secret + "&access_token=" + secret
 	targets := map[string]Target{
-		"user":      {User: "alice", PasswordFile: password},
-		"token":     {TokenFile: token},
-		"header":    {Header: []Field{{"Authorization", "Bearer " + secret}, {"Cookie", "sid=" + secret}, {"X-Api-Key", secret}}},
-		"body":      {Method: "POST", Body: []byte("password=" + secret)},
-		"body file": {Method: "POST", BodyFile: password},
-		"client":    {CertFile: cert, KeyFile: key, MinTLS: tls.VersionTLS12},
-		"proxy":     proxyWithUser("http", echo),
+		"user":          {User: "alice", PasswordFile: password},
+		"token":         {TokenFile: token},
+		"header":        {Header: []Field{{"Authorization", "Bearer " + secret}, {"Cookie", "sid=" + secret}, {"X-Api-Key", secret}}},
+		"body":          {Method: "POST", Body: []byte("password=" + secret)},
+		"body file":     {Method: "POST", BodyFile: password},
+		"client":        {CertFile: cert, KeyFile: key, MinTLS: tls.VersionTLS12},
+		"proxy":         proxyWithUser("http", echo),
+		"proxy mirrors": proxyWithUser("http", mirror("")),
 		"proxy refuses": proxyWithUser("http", func(conn net.Conn) {
 			readRequest(conn)
 			fmt.Fprint(conn, "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
