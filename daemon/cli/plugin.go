@@ -58,12 +58,11 @@ func newPluginList(dir *string) *cobra.Command {
 				e.Version, e.Doc, e.Roles, e.Lock = m.Version, m.Doc, m.Roles, lockState(lock, m, sum)
 				err = m.Check()
 			}
-			var other *config.NotLocked
-			if errors.As(err, &other) {
-				e.Lock = "locked to another"
-			}
 			if err != nil {
-				e.Doc = "can not be used: " + err.Error()
+				e.Doc = "can not be used: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+			}
+			if errors.As(err, new(*config.NotLocked)) {
+				e.Lock = "locked to another"
 			}
 			list = append(list, e)
 			rows = append(rows, []string{e.Name, e.Version, cmp.Or(strings.Join(roleNames(e.Roles), ", "), "-"), e.Lock, e.Doc})

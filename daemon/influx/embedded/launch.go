@@ -31,10 +31,10 @@ type launcher struct {
 
 // once runs one process from its start to its end and says why it ended.
 func (l *launcher) once(ctx context.Context) error {
-	address, err := l.choosePort()
-	if err != nil {
+	if err := l.choosePort(); err != nil {
 		return err
 	}
+	address := l.reserved.Address()
 	url := "http://" + address
 	// Nobody needs to know the port of this one before InfluxDB runs.
 	backup, err := port.Reserve(0)
@@ -95,18 +95,18 @@ func (l *launcher) once(ctx context.Context) error {
 
 // choosePort makes sure that the port is free, so that a taken one is an error about the port and not about InfluxDB, and
 // keeps it until Run ends.
-func (l *launcher) choosePort() (string, error) {
+func (l *launcher) choosePort() error {
 	if l.reserved != nil {
-		return l.reserved.Address(), nil
+		return nil
 	}
 	reserved, err := port.Reserve(l.options.Port)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", l.taken(l.options.Port)
+		return l.taken(l.options.Port)
 	} else if err != nil {
-		return "", unmendable{fmt.Errorf("start the embedded InfluxDB: %w: choose another port: influxdb { port = … }", err)}
+		return unmendable{fmt.Errorf("start the embedded InfluxDB: %w: choose another port: influxdb { port = … }", err)}
 	}
 	l.reserved = reserved
-	return reserved.Address(), nil
+	return nil
 }
 
 // releasePort lets others have the port, or another be chosen.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/vedette-monitor/vedette/daemon/port"
 )
 
 func TestFirstStartGivesADatabaseThatItsUsersCanUse(t *testing.T) {
@@ -167,14 +169,13 @@ func TestTakenPortNamesTheSetting(t *testing.T) {
 
 func TestPortLostToAnotherProgramAfterTheCheckNamesTheSettingToo(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := port.Reserve(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	s := start(t, Options{Port: port, Binary: program(t, fmt.Sprintf(
-		"echo 'run: open server: open service: listen tcp 127.0.0.1:%d: bind: address already in use' >&2; exit 1", port))})
+	defer free.Close()
+	s := start(t, Options{Port: free.Number, Binary: program(t, fmt.Sprintf(
+		"echo 'run: open server: open service: listen tcp 127.0.0.1:%d: bind: address already in use' >&2; exit 1", free.Number))})
 	if err := s.result(); err == nil || !strings.Contains(err.Error(), "influxdb { port =") {
 		t.Errorf("error %v", err)
 	}

@@ -60,7 +60,7 @@ func NewHTTP(s Service) *HTTP {
 // keepSecrets lets a redirect be followed, as http.Client does by itself, and tells no secret to where it leads: the client gives the
 // authorization to other ports of the same host, in clear text too, and the whole address to everybody as the referer.
 func keepSecrets(next *http.Request, before []*http.Request) error {
-	if len(before) >= maxRedirects {
+	if len(before) > maxRedirects {
 		return errRedirects
 	}
 	next.Header.Del("Referer")

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"bytes"
 	"net/url"
 	"strconv"
 	"strings"
@@ -133,24 +132,21 @@ func escapeUnfit(s string) string {
 }
 
 // quote shows a text of unknown content within an error.
-func quote(s string) string {
-	cut := clip(s, maxQuoted)
-	quoted := strconv.Quote(cut)
-	if len(cut) < len(s) {
-		quoted += "…"
-	}
-	return quoted
-}
+func quote(s string) string { return quoteBeginning(s, maxQuoted) }
 
 // quoteWord shows the first word of what the other side said. The rest may be the request that it sends back, with all that is secret
 // in that.
-func quoteWord(said []byte) string {
-	word := said
-	if end := bytes.IndexAny(said, " \t\r\n"); end >= 0 {
-		word = said[:end]
+func quoteWord(said string) string {
+	if end := strings.IndexAny(said, " \t\r\n"); end >= 0 {
+		return quoteBeginning(said, min(end, maxWord))
 	}
-	quoted := strconv.Quote(clip(string(word), maxWord))
-	if len(word) < len(said) || len(word) > maxWord {
+	return quoteBeginning(said, maxWord)
+}
+
+func quoteBeginning(s string, limit int) string {
+	cut := clip(s, limit)
+	quoted := strconv.Quote(cut)
+	if len(cut) < len(s) {
 		quoted += "…"
 	}
 	return quoted

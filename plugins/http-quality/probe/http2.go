@@ -47,7 +47,7 @@ type httpTwo struct {
 
 func newHTTP2(conn net.Conn, w *wire) *httpTwo {
 	c := &httpTwo{conn: conn, wire: w, maxFrame: 16 << 10, initial: 65535, window: 65535}
-	c.framer = http2.NewFramer(conn, &continued{in: conn})
+	c.framer = http2.NewFramer(conn, newContinued(conn))
 	c.framer.SetMaxReadFrameSize(16 << 10)
 	c.framer.MaxHeaderListSize = maxHead
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
@@ -59,10 +59,13 @@ func newHTTP2(conn net.Conn, w *wire) *httpTwo {
 // continued counts the frames that continue a header, which the framer reads without end as long as they are empty.
 type continued struct {
 	in     io.Reader
-	header [9]byte // of a frame (RFC 9113, 4.1)
-	have   int     // bytes of it
-	left   int     // bytes of the frame's payload
-	count  int     // CONTINUATION frames in a row
+	frames frames
+	count  int // in a row
+}
+
+func newContinued(in io.Reader) *continued {
+	length := func(header []byte) int { return int(header[0])<<16 | int(header[1])<<8 | int(header[2]) } // RFC 9113, 4.1
+	return &continued{in: in, frames: frames{size: 9, length: length}}
 }
 
 var errContinued = fmt.Errorf("more than %d frames within the header", maxContinued)
@@ -73,24 +76,12 @@ func (c *continued) Read(b []byte) (int, error) {
 		return 0, errContinued
 	}
 	n, err := c.in.Read(b)
-	for b = b[:n]; len(b) > 0; {
-		if c.left > 0 {
-			skipped := min(c.left, len(b))
-			c.left, b = c.left-skipped, b[skipped:]
-			continue
-		}
-		taken := copy(c.header[c.have:], b)
-		c.have, b = c.have+taken, b[taken:]
-		if c.have < len(c.header) {
-			continue
-		}
-		c.have, c.left = 0, int(c.header[0])<<16|int(c.header[1])<<8|int(c.header[2])
-		if http2.FrameType(c.header[3]) != http2.FrameContinuation {
+	c.frames.advance(b[:n], func(header []byte) {
+		c.count++
+		if http2.FrameType(header[3]) != http2.FrameContinuation {
 			c.count = 0
-		} else {
-			c.count++
 		}
-	}
+	})
 	return n, err
 }
 
@@ -274,7 +265,7 @@ func (c *httpTwo) takeHead(r *run, f *http2.MetaHeadersFrame) error {
 	}
 	status, err := parseCode(f.PseudoValue("status"))
 	if err != nil {
-		return fmt.Errorf("status is %s", quoteWord([]byte(f.PseudoValue("status"))))
+		return fmt.Errorf("status is %s", quoteWord(f.PseudoValue("status")))
 	}
 	fields := func(yield func(name, value string) bool) {
 		for _, field := range f.RegularFields() {

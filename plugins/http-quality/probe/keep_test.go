@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -178,30 +179,23 @@ func TestConnectionOfWhichTLSHasReadMoreIsReplaced(t *testing.T) {
 func TestConnectionOverTLSIsKept(t *testing.T) {
 	ca := newAuthority(t)
 	for _, version := range []Version{HTTP1, HTTP2} {
-		leavesNothing(t)
-		config := serverConfig(t, ca, nil)
-		server := &http.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") })}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = server.ServeTLS(l, "", "")
-		}()
-		p := newProber(t, Target{URL: parseURL(t, "https://"+l.Addr().String()), RootCAs: ca.pool, Version: version, Reuse: true, Timeout: patience})
-		for i := range 4 {
-			res := p.Run(t.Context())
-			checkResult(t, res)
-			wantOutcome(t, res, OutcomeOK, PhaseTransfer, "")
-			if res.Last().Reused != (i > 0) {
-				t.Errorf("HTTP %v, probe %d: %+v", version, i, res.Last())
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			leavesNothing(t)
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") }))
+			server.TLS, server.EnableHTTP2 = serverConfig(t, ca, nil), version == HTTP2
+			server.StartTLS()
+			defer server.Close()
+			p := newProber(t, Target{URL: parseURL(t, server.URL), RootCAs: ca.pool, Version: version, Reuse: true, Timeout: patience})
+			defer p.Close()
+			for i := range 4 {
+				res := p.Run(t.Context())
+				checkResult(t, res)
+				wantOutcome(t, res, OutcomeOK, PhaseTransfer, "")
+				if res.Last().Reused != (i > 0) {
+					t.Errorf("probe %d: %+v", i, res.Last())
+				}
 			}
-		}
-		p.Close()
-		_ = server.Close()
-		<-done
+		})
 	}
 }
 

@@ -126,7 +126,7 @@ func (r *run) openStream(q *request) (*link, *Error) {
 		l.speaker = r.speak(r.plainVersion(), conn, w)
 		return l, nil
 	}
-	w.records = new(records)
+	w.records = newRecords()
 	session, secured, err := r.handshake(q, w)
 	if err != nil {
 		return l, err

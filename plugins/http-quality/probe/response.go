@@ -90,7 +90,7 @@ func (a *answer) readStatusLine() error {
 	// What is not HTTP shows in its first bytes; do not wait for a line's end that may never come.
 	if start, _ := a.in.Peek(min(a.in.Buffered(), len(magic))); !bytes.HasPrefix([]byte(magic), start) {
 		start, _ = a.in.Peek(min(a.in.Buffered(), maxWord+1))
-		return fmt.Errorf("not HTTP/1: it starts with %s", quoteWord(start))
+		return noHTTP1(quoteWord(string(start)))
 	}
 	a.head = a.head[:0]
 	line, err := a.readLine(&a.headerSize)
@@ -100,11 +100,11 @@ func (a *answer) readStatusLine() error {
 	line = bytes.TrimRight(line, "\r\n")
 	code := len(magic) + 2 // "HTTP/1.1 200", and then a reason or nothing
 	if len(line) < code+3 || string(line[:len(magic)]) != magic || line[code-1] != ' ' || len(line) > code+3 && line[code+3] != ' ' {
-		return fmt.Errorf("not HTTP/1: it starts with %s", quote(clip(string(line), len("HTTP/1.1 200"))))
+		return noHTTP1(quoteBeginning(string(line), code+3))
 	}
 	status, err := parseCode(string(line[code : code+3]))
 	if minor := line[len(magic)]; err != nil || minor < '0' || minor > '9' {
-		return fmt.Errorf("not HTTP/1: it starts with %s", quote(clip(string(line), len("HTTP/1.1 200"))))
+		return noHTTP1(quoteBeginning(string(line), code+3))
 	} else if minor == '0' {
 		a.version = "1.0"
 	} else {
@@ -114,6 +114,8 @@ func (a *answer) readStatusLine() error {
 	a.head = a.head[:0]
 	return nil
 }
+
+func noHTTP1(start string) error { return fmt.Errorf("not HTTP/1: it starts with %s", start) }
 
 // readFields reads field lines into a.head until the blank line, and adds their size to size.
 func (a *answer) readFields(size *int64) error {
@@ -205,7 +207,7 @@ func (a *answer) readFraming() error {
 			for part := range bytes.SplitSeq(value, []byte(",")) {
 				n, err := strconv.ParseUint(string(bytes.TrimSpace(part)), 10, 63)
 				if err != nil {
-					return fmt.Errorf("content length is %s", quoteWord(value))
+					return fmt.Errorf("content length is %s", quoteWord(string(value)))
 				}
 				if a.contentLength >= 0 && a.contentLength != int64(n) {
 					return fmt.Errorf("content length is %d as well as %d", a.contentLength, n)
@@ -340,7 +342,7 @@ func (a *answer) readChunkSize() (int64, error) {
 	digits = bytes.TrimRight(digits, " \t\r\n")
 	size, err := strconv.ParseUint(string(digits), 16, 63)
 	if err != nil {
-		return 0, fmt.Errorf("bad chunk size %s", quoteWord(digits))
+		return 0, fmt.Errorf("bad chunk size %s", quoteWord(string(digits)))
 	}
 	return int64(size), nil
 }

@@ -31,7 +31,7 @@ type wire struct {
 	// awaiting makes the kernel's word on the next read that of its first bytes, as far as that can be had: see Read.
 	awaiting bool
 	first    time.Duration // late, of these
-	records  *records      // of TLS above it, nil without
+	records  *frames       // of TLS above it, nil without
 
 	mu      sync.Mutex
 	closed  bool
@@ -126,32 +126,44 @@ func (w *wire) restart(now time.Time) {
 	w.earlier = w.stream.segments()
 }
 
-// records follows the records of TLS (RFC 8446, 5.1) in a stream.
-type records struct {
-	header [5]byte
+// frames follows the frames of a protocol in a stream. Each is a header of so many bytes, and as many more as length finds in that.
+type frames struct {
+	size   int
+	length func(header []byte) int
+	header [9]byte
 	have   int // bytes of the header
-	left   int // bytes of the record's content
+	left   int // bytes of what follows it
 }
 
-// next is how many bytes are missing to the end of the header or of the record.
-func (r *records) next() int {
-	if r.left > 0 {
-		return r.left
+// newRecords follows the records of TLS (RFC 8446, 5.1).
+func newRecords() *frames {
+	return &frames{size: 5, length: func(header []byte) int { return int(header[3])<<8 | int(header[4]) }}
+}
+
+// next is how many bytes are missing to the end of the header or of the frame.
+func (f *frames) next() int {
+	if f.left > 0 {
+		return f.left
 	}
-	return len(r.header) - r.have
+	return f.size - f.have
 }
 
-func (r *records) advance(b []byte) {
+// advance takes what comes next. It calls begun, unless that is nil, with each header that is whole.
+func (f *frames) advance(b []byte, begun func(header []byte)) {
 	for len(b) > 0 {
-		if r.left > 0 {
-			n := min(r.left, len(b))
-			r.left, b = r.left-n, b[n:]
+		if f.left > 0 {
+			n := min(f.left, len(b))
+			f.left, b = f.left-n, b[n:]
 			continue
 		}
-		n := copy(r.header[r.have:], b)
-		r.have, b = r.have+n, b[n:]
-		if r.have == len(r.header) {
-			r.have, r.left = 0, int(r.header[3])<<8|int(r.header[4])
+		header := f.header[:f.size]
+		n := copy(header[f.have:], b)
+		f.have, b = f.have+n, b[n:]
+		if f.have == f.size {
+			f.have, f.left = 0, f.length(header)
+			if begun != nil {
+				begun(header)
+			}
 		}
 	}
 }

@@ -225,7 +225,7 @@ func (w *wire) read(b []byte, flags int) (int, error) {
 		return 0, io.EOF
 	}
 	if w.records != nil {
-		w.records.advance(b[:s.n])
+		w.records.advance(b[:s.n], nil)
 	}
 	w.stamp(s.arrived)
 	return s.n, nil

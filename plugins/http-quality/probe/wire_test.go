@@ -19,7 +19,7 @@ func TestRecordsAreFollowedHoweverTheStreamIsCut(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		var r records
+		r := newRecords()
 		at, end := 0, 0
 		for at < len(stream) {
 			for ends[end] <= at {
@@ -29,7 +29,7 @@ func TestRecordsAreFollowedHoweverTheStreamIsCut(t *testing.T) {
 				t.Fatalf("at %d: %d bytes to the next end, want %d", at, r.next(), want)
 			}
 			n := min(1+random.IntN(700), len(stream)-at)
-			r.advance(stream[at : at+n])
+			r.advance(stream[at:at+n], nil)
 			at += n
 		}
 	}
